@@ -1,0 +1,109 @@
+# `make help` lists the targets. Needed beforehand: node (18 or newer) with npm, make, a POSIX shell.
+
+SHELL = /bin/sh
+.DEFAULT_GOAL = build
+.DELETE_ON_ERROR:
+# The steps inside a target are parallel where it pays; the targets themselves depend on their order.
+.NOTPARALLEL:
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+JOBS ?= 2
+
+HOST_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x64)
+# make build ARCH=arm64 builds dist/ucrun-arm64 on another processor.
+ARCH ?= $(HOST_ARCH)
+EXECUTABLE := dist/ucrun$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH))
+
+# The Node that is built into the executable also runs the scripts and tests: the one on PATH may be too old.
+NODE := node_modules/.bin/node
+MODULES := node_modules/.installed
+TEST_ENV := hack/in-test-env.sh
+
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts scripts/bundle.ts
+
+.PHONY: build
+build: $(EXECUTABLE) ## Build dist/ucrun (ARCH=arm64: for the other processor)
+
+$(EXECUTABLE): $(MODULES) $(SOURCES) build/commit
+	$(NODE) scripts/build.ts --arch $(ARCH) --commit "$$(cat build/commit)"
+
+$(MODULES): package.json package-lock.json .npmrc
+	npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+# Rewritten only when the commit has changed, so that a build with nothing to do does nothing.
+build/commit: FORCE
+	@mkdir -p build
+	@{ git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+.PHONY: setup
+setup: ## Install the system packages that demo and tests need
+	hack/setup.sh
+
+.PHONY: samples
+samples: build ## Build the sample unikernels into build/registry
+	hack/build-samples.sh build/registry
+
+.PHONY: demo
+demo: setup build samples ## Run unikernels and a plain container through podman and ucrun
+	$(TEST_ENV) hack/demo.sh
+
+.PHONY: test
+test: setup build samples check ## Run every check and every test
+	$(TEST_ENV) $(NODE) scripts/test.ts --jobs $(JOBS)
+
+.PHONY: check
+check: $(MODULES) ## Check format, lint, types, imports and words
+	npm run --silent check
+
+.PHONY: format
+format: $(MODULES) ## Format the sources, apply the linter's safe fixes
+	npm run --silent format
+
+.PHONY: test-unit
+test-unit: $(MODULES) ## Run the tests that need no host (FILE=part of a path)
+	$(NODE) scripts/test.ts --jobs $(JOBS) --only unit $(FILE)
+
+.PHONY: test-e2e
+test-e2e: build ## Run the end-to-end tests alone (FILE=part of a path)
+	$(TEST_ENV) $(NODE) scripts/test.ts --jobs $(JOBS) --only end-to-end $(FILE)
+
+.PHONY: bench
+bench: setup build samples ## Measure ucrun beside crun
+	$(TEST_ENV) hack/bench.sh
+
+MAN_PAGES := $(wildcard man/*.1 man/*.5 man/*.8)
+DOCUMENTS := README.md LICENSE etc/config.toml
+
+.PHONY: install
+install: build ## Install below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(EXECUTABLE) "$(DESTDIR)$(BINDIR)/ucrun"
+	for page in $(MAN_PAGES); do \
+	  install -D -m 0644 "$$page" "$(DESTDIR)$(DATADIR)/man/man$${page##*.}/$${page##*/}" || exit; done
+	install -D -m 0644 completions/ucrun.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/ucrun"
+	install -D -m 0644 completions/_ucrun "$(DESTDIR)$(DATADIR)/zsh/site-functions/_ucrun"
+	install -D -m 0644 completions/ucrun.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
+	for file in $(DOCUMENTS); do install -D -m 0644 "$$file" "$(DESTDIR)$(DATADIR)/doc/ucrun/$${file##*/}" || exit; done
+
+.PHONY: uninstall
+uninstall: ## Remove what install put there
+	rm -f "$(DESTDIR)$(BINDIR)/ucrun"
+	for page in $(MAN_PAGES); do rm -f "$(DESTDIR)$(DATADIR)/man/man$${page##*.}/$${page##*/}"; done
+	rm -f "$(DESTDIR)$(DATADIR)/bash-completion/completions/ucrun" \
+	  "$(DESTDIR)$(DATADIR)/zsh/site-functions/_ucrun" \
+	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
+	rm -rf "$(DESTDIR)$(DATADIR)/doc/ucrun"
+
+.PHONY: clean
+clean: ## Remove everything that was built (node_modules stays)
+	rm -rf build dist
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+FORCE:

@@ -1,0 +1,26 @@
+import { RuntimeError } from './runtime-error.ts';
+
+const millisecondsIn = { ms: 1, s: 1000, m: 60_000 } as const;
+
+/**
+ * The time that `text` means, in milliseconds: `500ms` → 500, `5s` → 5000, `2m` → 120000, and `0s` → 0.
+ * @param what which time it is, for the message, such as `stop.grace in /etc/ucrun/config.toml`
+ * @throws RuntimeError USAGE
+ */
+export function parseDurationMs(text: string, what: string): number {
+  const match = /^([0-9]{1,7})(ms|s|m)$/.exec(text);
+  if (match === null) {
+    throw new RuntimeError('USAGE', `${what} is "${text}", not a time`, {
+      hint: 'a time is a whole number with its unit, such as 500ms, 5s or 2m',
+    });
+  }
+  const [, digits, unit] = match;
+  return Number(digits) * millisecondsIn[unit as keyof typeof millisecondsIn];
+}
+
+/** A time as people write it, in the largest unit that keeps the number whole: 5000 → `5s`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs === 0) return '0s';
+  if (durationMs % millisecondsIn.m === 0) return `${durationMs / millisecondsIn.m}m`;
+  return durationMs % millisecondsIn.s === 0 ? `${durationMs / millisecondsIn.s}s` : `${durationMs}ms`;
+}
