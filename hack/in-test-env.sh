@@ -139,7 +139,7 @@ home=/run/ucrun-env
 mount_cgroups() {
   local mount name controllers
   if [ "$1" = /sys/fs/cgroup ]; then
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    mount --bind "/sys/fs/cgroup/$UCRUN_ENV_CGROUP" /sys/fs/cgroup
     return
   fi
   # The controllers are asked for before the host's view of them is covered.
@@ -254,7 +254,7 @@ inventory() {
   ip -oneline link | awk -F': ' '{ sub(/@.*/, "", $2); print "network link " $2 }'
   find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null || true
   # Not counted is what podman itself keeps: the parent of all containers, conmon's and, under v1, those of former pods.
-  find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '/libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
+  find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
   find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun %f\n' 2>/dev/null || true
 }
 
