@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Parser, type Result } from 'tap-parser';
 
@@ -34,6 +33,7 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   });
   running.add(child);
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const closed = once(child, 'close');
 
   const parser = new Parser();
   parser.on('pass', () => passed++);
@@ -56,12 +56,15 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   const [code, signal] = await exited;
   const timedOut = performance.now() - started > (timeoutSeconds + 10) * 1000;
   clearTimeout(timer);
-  // A daemon that a test left behind may hold the pipes open for ever.
-  await Promise.race([once(child.stdout, 'close'), delay(500, undefined, { ref: false })]);
   kill(child);
   running.delete(child);
-  child.stdout.destroy();
-  child.stderr.destroy();
+  // A daemon that a test left behind may hold the pipes open for ever.
+  const patience = setTimeout(() => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }, 500);
+  await closed;
+  clearTimeout(patience);
   parser.end();
   const [results] = await parsed;
 
