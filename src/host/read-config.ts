@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '../base/errno.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { type Config, defaultConfig } from '../unikernel/config-defaults.ts';
+
+const systemFile = '/etc/ucrun/config.toml';
+
+/**
+ * The host's configuration: from the file that `$UCRUN_CONFIG` names, else from the user's own if this is no real
+ * root, else from the system's; the defaults where there is none of them.
+ *
+ * The environment is the engine's, not the container's, so whoever can set `UCRUN_CONFIG` there may choose. An engine
+ * does not always pass it on: podman runs kill, delete, pause and resume with `XDG_RUNTIME_DIR` alone.
+ * @throws RuntimeError CONFIG_INVALID
+ * @see etc/config.toml
+ */
+export async function readConfig(
+  env: NodeJS.ProcessEnv,
+  euid: number,
+  inUserNamespace: boolean,
+): Promise<Config> {
+  const named = env.UCRUN_CONFIG;
+  if (named !== undefined && named !== '') return parse(readNamed(named), named);
+
+  const isRootless = euid !== 0 || inUserNamespace;
+  const userFile = isRootless ? userFileOf(env, euid) : undefined;
+  for (const path of [userFile, systemFile]) {
+    const text = path === undefined ? undefined : readIfPresent(path);
+    if (path !== undefined && text !== undefined) return parse(text, path);
+  }
+  return defaultConfig;
+}
+
+/** The parser and the schemas are loaded only now: most hosts have no configuration file. */
+async function parse(text: string, path: string): Promise<Config> {
+  const { parseConfig } = await import('../unikernel/config.ts');
+  return parseConfig(text, path);
+}
+
+function readNamed(path: string): string {
+  // The engine chooses the working directory, so a relative path would mean a different file each time.
+  if (!path.startsWith('/')) throw unusable(`UCRUN_CONFIG is "${path}", not an absolute path`);
+  const text = readIfPresent(path);
+  if (text === undefined) throw unusable(`configuration file "${path}" is missing`, 'UCRUN_CONFIG names it');
+  return text;
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (isErrno(cause, 'EISDIR')) throw unusable(`configuration file "${path}" is a directory`);
+    if (isErrno(cause, 'EACCES'))
+      throw unusable(`this user may not read configuration file "${path}"`, undefined, cause);
+    throw unusable(`cannot read configuration file "${path}"`, undefined, cause);
+  }
+}
+
+/** @see XDG Base Directory Specification 0.8: a relative path in its variables is to be ignored */
+function userFileOf(env: NodeJS.ProcessEnv, euid: number): string | undefined {
+  const { XDG_CONFIG_HOME: given } = env;
+  if (given?.startsWith('/')) return join(given, 'ucrun/config.toml');
+  const home = env.HOME?.startsWith('/') ? env.HOME : homeOf(outsideUid(euid));
+  return home === undefined ? undefined : join(home, '.config/ucrun/config.toml');
+}
+
+/** The user outside of the user namespace: the engine's user is 0 inside. */
+function outsideUid(uid: number): number {
+  for (const line of readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n')) {
+    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
+    if (uid >= inside && uid < inside + count) return outside + (uid - inside);
+  }
+  return uid;
+}
+
+/**
+ * The user's home directory where the environment does not say, as on podman's kill and delete.
+ * @see passwd(5)
+ */
+function homeOf(uid: number): string | undefined {
+  const entry = readIfPresent('/etc/passwd')
+    ?.split('\n')
+    .map((line) => line.split(':'))
+    .find((fields) => fields[2] === String(uid));
+  return entry?.[5];
+}
+
+function unusable(message: string, hint?: string, cause?: unknown): RuntimeError {
+  return new RuntimeError('CONFIG_INVALID', message, { hint, cause });
+}

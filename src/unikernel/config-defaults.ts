@@ -1,0 +1,53 @@
+/** What the administrator decides, checked. It is one value for all containers of the host. */
+export interface Config {
+  /** Where crun is; undefined: searched for. */
+  readonly crun: string | undefined;
+  /** The directory of the containers' records; undefined: the one that fits the user. */
+  readonly stateDir: string | undefined;
+  /** Directories of named unikernels, in the order in which they are searched. */
+  readonly registries: readonly string[];
+  /** Where the debug log goes; undefined: nowhere. */
+  readonly logFile: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly vmm: {
+    /** Where QEMU is; undefined: searched for. */
+    readonly qemu: string | undefined;
+    readonly accelerator: 'auto' | 'kvm' | 'tcg';
+    readonly extraArgs: readonly string[];
+    readonly uidBase: number;
+    readonly uidCount: number;
+    readonly memoryOverheadMiB: number;
+  };
+  readonly machine: {
+    readonly memoryMiB: number;
+    readonly cpus: number;
+    readonly model: 'auto' | 'microvm' | 'q35';
+  };
+  readonly network: { readonly mode: 'auto' | 'tap' | 'user' | 'none' };
+  readonly stop: { readonly graceMs: number };
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/**
+ * The configuration of a host that has no configuration file. It is a value of its own, and not what an empty file
+ * means, so that such a host loads neither a parser nor a schema; a test compares the two.
+ */
+export const defaultConfig: Config = {
+  crun: undefined,
+  stateDir: undefined,
+  registries: ['/var/lib/ucrun/unikernels'],
+  logFile: undefined,
+  logLevel: 'info',
+  vmm: {
+    qemu: undefined,
+    accelerator: 'auto',
+    extraArgs: [],
+    uidBase: 0x7000_0000,
+    uidCount: 0x1_0000,
+    memoryOverheadMiB: 64,
+  },
+  machine: { memoryMiB: 128, cpus: 1, model: 'auto' },
+  network: { mode: 'auto' },
+  stop: { graceMs: 5000 },
+};
