@@ -1,0 +1,83 @@
+import { constants } from 'node:os';
+import { execa } from 'execa';
+
+export interface Outcome {
+  /** 128 + n if signal n ended it, as a shell counts. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  /** What the command reads; nothing by default. */
+  readonly input?: string;
+  /** Do not end the input: on a terminal its end is a character that programs may echo. */
+  readonly keepsInputOpen?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly timeoutSeconds?: number;
+}
+
+/**
+ * Run a program to its end, whatever its exit status.
+ * @throws Error if it cannot be started, or has not ended in time; then it is killed
+ */
+export async function run(
+  program: string,
+  args: readonly string[],
+  { input = '', keepsInputOpen = false, env = {}, cwd, timeoutSeconds = 60 }: CommandOptions = {},
+): Promise<Outcome> {
+  const running = execa(program, args, {
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    timeout: timeoutSeconds * 1000,
+    killSignal: 'SIGKILL',
+    reject: false,
+    stripFinalNewline: false,
+  });
+  // A program that does not read, or has ended, is no fault here.
+  running.stdin.on('error', () => undefined);
+  if (keepsInputOpen) running.stdin.write(input);
+  else running.stdin.end(input);
+  const result = await running;
+  const { stdout, stderr, exitCode, signal } = result;
+  if (result.timedOut)
+    throw new Error(
+      `not ended after ${timeoutSeconds} s: ${[program, ...args].join(' ')}\n${stdout}${stderr}`,
+    );
+  const status =
+    exitCode ?? (signal === undefined ? undefined : 128 + constants.signals[signal as NodeJS.Signals]);
+  if (status === undefined) throw new Error(`cannot run ${program}: ${result.shortMessage}`);
+  return { status, stdout, stderr };
+}
+
+/** Run a program that has to succeed. @returns what it printed on stdout */
+export async function output(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { status, stdout, stderr } = await run(program, args, options);
+  if (status !== 0) {
+    throw new Error(`exit status ${status}: ${[program, ...args].join(' ')}\n${stdout}${stderr}`);
+  }
+  return stdout;
+}
+
+/** A shell's word for a value, whatever is in it. */
+export function quote(value: string): string {
+  return `'${value.replaceAll("'", "'\\''")}'`;
+}
+
+/** Run a program on a terminal of its own, which joins stdout and stderr and ends lines with CR LF. */
+export function runOnTerminal(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<Outcome> {
+  return run(
+    'script',
+    ['--quiet', '--return', '--command', [program, ...args].map(quote).join(' '), '/dev/null'],
+    { ...options, keepsInputOpen: true },
+  );
+}
