@@ -18,7 +18,8 @@ ARCH ?= $(HOST_ARCH)
 EXECUTABLE := dist/ucrun$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH))
 
 # The Node that is built into the executable also runs the scripts and tests: the one on PATH may be too old.
-NODE := node_modules/.bin/node
+NODE := node_modules/node-linux-$(HOST_ARCH)/bin/node
+BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
 MODULES := node_modules/.installed
 TEST_ENV := hack/in-test-env.sh
 
@@ -58,11 +59,14 @@ test: setup build samples check ## Run every check and every test
 
 .PHONY: check
 check: $(MODULES) ## Check format, lint, types, imports and words
-	npm run --silent check
+	$(BIOME) ci --colors=off --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) scripts/check-imports.ts
+	$(NODE) scripts/check-words.ts
 
 .PHONY: format
 format: $(MODULES) ## Format the sources, apply the linter's safe fixes
-	npm run --silent format
+	$(BIOME) check --colors=off --write
 
 .PHONY: test-unit
 test-unit: $(MODULES) ## Run the tests that need no host (FILE=part of a path)
