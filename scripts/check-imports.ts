@@ -37,7 +37,10 @@ process.exitCode = problems.length > 0 ? 1 : 0;
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(join(source, file), 'utf8');
   const found: Import[] = [];
-  const patterns = [/^(?:import|export)\b(?: (type)\b)?[^'";]*?'([^'\n]+)'/gm, /\bimport\(()'([^'\n]+)'\)/g];
+  const patterns = [
+    /^(?:import|export)\b(?: (type)\b)?(?:[^'"`;()=]*?\bfrom)? '([^'\n]+)'/gm,
+    /\bimport\(()'([^'\n]+)'\)/g,
+  ];
   for (const [index, pattern] of patterns.entries()) {
     for (const match of text.matchAll(pattern)) {
       const [, type, name = ''] = match;

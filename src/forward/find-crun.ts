@@ -1,0 +1,45 @@
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { RuntimeError } from '../base/runtime-error.ts';
+
+/** Where distributions put crun. Engines call us for kill and delete with no PATH at all. */
+const usualDirectories = [
+  '/usr/bin',
+  '/usr/local/bin',
+  '/bin',
+  '/usr/sbin',
+  '/sbin',
+  '/run/current-system/sw/bin',
+];
+
+/**
+ * The absolute path of crun.
+ * @param configured the configuration's `crun`, or undefined to search PATH and then the usual directories
+ * @throws RuntimeError CRUN_MISSING
+ */
+export function findCrun(configured: string | undefined, searchPath: string | undefined): string {
+  if (configured !== undefined) {
+    if (isExecutable(configured)) return configured;
+    throw new RuntimeError('CRUN_MISSING', `crun is missing: the configuration says "${configured}"`, {
+      hint: 'correct the key "crun" in ucrun\'s config.toml, or remove it to have crun searched for',
+    });
+  }
+  const fromPath = (searchPath ?? '').split(':').filter((directory) => directory.startsWith('/'));
+  const directories = [...new Set([...fromPath, ...usualDirectories])];
+  for (const directory of directories) {
+    const candidate = `${directory}/crun`;
+    // A host may have linked crun to us; following that link would call us for ever.
+    if (isExecutable(candidate) && realpathSync(candidate) !== process.execPath) return candidate;
+  }
+  throw new RuntimeError('CRUN_MISSING', `crun is missing: looked in ${directories.join(', ')}`, {
+    hint: 'install the package crun, or set the key "crun" in ucrun\'s config.toml',
+  });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
