@@ -1,0 +1,160 @@
+import { nearest } from '../base/nearest.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { parseMiB } from '../base/size.ts';
+import { type GuestKind, guestKinds } from './guests/guest.ts';
+import { type PortMapping, parsePorts } from './ports.ts';
+
+/** A virtual machine model of QEMU's that ucrun knows how to drive. */
+export type MachineModel = 'microvm' | 'q35';
+export const machineModels: readonly MachineModel[] = ['microvm', 'q35'];
+
+/** A unikernel as its owner wrote it down: in `unikernel.json`, or in annotations. Paths are not resolved yet. */
+export interface UnikernelDefinition {
+  readonly guest: GuestKind;
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  readonly cmdline: string;
+  readonly memoryMiB: number | undefined;
+  readonly cpus: number | undefined;
+  readonly ports: readonly PortMapping[];
+  readonly model: MachineModel | undefined;
+  /** Whether the guest ends by itself when its power button is pressed; undefined: the guest type's habit. */
+  readonly powerButton: boolean | undefined;
+}
+
+/** Values as both forms have them: strings from annotations, any JSON from a file. */
+type RawDefinition = Readonly<Record<string, unknown>>;
+
+const keys = [
+  'guest',
+  'kernel',
+  'initrd',
+  'cmdline',
+  'memory',
+  'cpus',
+  'ports',
+  'machine',
+  'powerButton',
+] as const;
+export type DefinitionKey = (typeof keys)[number];
+/** The keys of `unikernel.json`; with `ucrun.` before them, those of the annotations. */
+export const definitionKeys: readonly DefinitionKey[] = keys;
+
+/**
+ * Check a definition.
+ * @param source what to name in errors, such as the file's path or `the annotations`
+ * @param shownKey how a key is written at that source: `memory`, `ucrun.memory`
+ * @throws RuntimeError UNIKERNEL_INVALID, GUEST_UNKNOWN, MEMORY_INVALID, PORT_INVALID
+ */
+export function parseDefinition(
+  raw: RawDefinition,
+  source: string,
+  shownKey: (key: string) => string = (key) => key,
+): UnikernelDefinition {
+  for (const key of Object.keys(raw)) {
+    if ((keys as readonly string[]).includes(key)) continue;
+    const near = nearest(key, keys);
+    throw new RuntimeError('UNIKERNEL_INVALID', `unknown key "${shownKey(key)}" in ${source}`, {
+      hint:
+        near === undefined
+          ? `known keys: ${keys.map(shownKey).join(', ')}`
+          : `did you mean "${shownKey(near)}"?`,
+    });
+  }
+  const field = new FieldReader(raw, source, shownKey);
+  return {
+    guest: field.guest(),
+    kernel: field.requiredString('kernel'),
+    initrd: field.string('initrd'),
+    cmdline: field.string('cmdline') ?? '',
+    memoryMiB: field.memory(),
+    cpus: field.cpus(),
+    ports: field.ports(),
+    model: field.model(),
+    powerButton: field.boolean('powerButton'),
+  };
+}
+
+class FieldReader {
+  readonly #raw: RawDefinition;
+  readonly #source: string;
+  readonly #shownKey: (key: string) => string;
+
+  constructor(raw: RawDefinition, source: string, shownKey: (key: string) => string) {
+    this.#raw = raw;
+    this.#source = source;
+    this.#shownKey = shownKey;
+  }
+
+  string(key: DefinitionKey): string | undefined {
+    const value = this.#raw[key];
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string') throw this.#invalid(key, 'a string', value);
+    if (/[\0\n\r]/.test(value)) throw this.#invalid(key, 'one line of text', value);
+    return value;
+  }
+
+  requiredString(key: DefinitionKey): string {
+    const value = this.string(key);
+    if (value !== undefined && value !== '') return value;
+    throw new RuntimeError('UNIKERNEL_INVALID', `${this.#source} has no "${this.#shownKey(key)}"`, {
+      hint: 'a unikernel needs at least a guest type and a kernel',
+    });
+  }
+
+  boolean(key: DefinitionKey): boolean | undefined {
+    const value = this.#raw[key];
+    if (value === undefined || typeof value === 'boolean') return value;
+    if (value === 'true' || value === 'false') return value === 'true';
+    throw this.#invalid(key, 'true or false', value);
+  }
+
+  guest(): GuestKind {
+    const value = this.requiredString('guest');
+    const found = guestKinds.find((kind) => kind === value);
+    if (found !== undefined) return found;
+    throw new RuntimeError('GUEST_UNKNOWN', `unknown guest type "${value}" in ${this.#source}`, {
+      hint: `known guest types: ${guestKinds.join(', ')}`,
+    });
+  }
+
+  memory(): number | undefined {
+    const value = this.string('memory');
+    return value === undefined
+      ? undefined
+      : parseMiB(value, `${this.#shownKey('memory')} in ${this.#source}`);
+  }
+
+  cpus(): number | undefined {
+    const value = this.#raw.cpus;
+    if (value === undefined) return undefined;
+    const cpus = typeof value === 'string' ? Number(value) : value;
+    if (typeof cpus !== 'number' || !Number.isInteger(cpus) || cpus < 1 || cpus > 255) {
+      throw this.#invalid('cpus', 'a whole number from 1 to 255', value);
+    }
+    return cpus;
+  }
+
+  ports(): readonly PortMapping[] {
+    const value = this.#raw.ports;
+    if (value === undefined) return [];
+    const source = `${this.#shownKey('ports')} in ${this.#source}`;
+    if (typeof value === 'string') return parsePorts(value, source);
+    if (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
+      return parsePorts(value.join(','), source);
+    throw this.#invalid('ports', 'a list such as ["8080", "9090/udp"]', value);
+  }
+
+  model(): MachineModel | undefined {
+    const value = this.string('machine');
+    if (value === undefined) return undefined;
+    const found = machineModels.find((model) => model === value);
+    if (found !== undefined) return found;
+    throw this.#invalid('machine', machineModels.map((model) => `"${model}"`).join(' or '), value);
+  }
+
+  #invalid(key: string, wanted: string, value: unknown): RuntimeError {
+    const message = `"${this.#shownKey(key)}" in ${this.#source} must be ${wanted}, not ${JSON.stringify(value)}`;
+    return new RuntimeError('UNIKERNEL_INVALID', message);
+  }
+}

@@ -1,0 +1,104 @@
+import { RuntimeError } from '../../base/runtime-error.ts';
+import { ipv4Mask } from '../ipv4.ts';
+import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
+import type { GuestSupport } from './guest.ts';
+
+/** COMMAND_LINE_SIZE on x86, less the final zero. @see Linux arch/x86/include/asm/setup.h */
+const maxCommandLineBytes = 2047;
+
+/**
+ * A Linux kernel: `ip=` as in Documentation/admin-guide/nfs/nfsroot.rst, environment as `K=V` words, arguments for init
+ * after `--`. Quoting as the kernel's lib/cmdline.c, next_arg(), has it: double quotes group, and nothing can escape one.
+ */
+export const linux: GuestSupport = {
+  powerButton: true,
+  commandLine(input) {
+    const words = [
+      'console=ttyS0',
+      'panic=-1',
+      'quiet',
+      ...(input.cmdline === '' ? [] : [input.cmdline]),
+      ...networkWords(input.network, input.hostname),
+      ...input.env.map(environmentWord),
+      ...(input.args.length === 0 ? [] : ['--', ...input.args.map(argumentWord)]),
+    ];
+    const line = words.join(' ');
+    if (Buffer.byteLength(line) > maxCommandLineBytes) {
+      throw new RuntimeError(
+        'GUEST_UNSUPPORTED',
+        `the guest's command line is longer than ${maxCommandLineBytes} bytes`,
+        {
+          hint: 'Linux would cut it: pass fewer or shorter environment variables and arguments',
+        },
+      );
+    }
+    return line;
+  },
+};
+
+function networkWords(network: GuestNetwork | undefined, hostname: string | undefined): readonly string[] {
+  if (network === undefined) return [];
+  return network.cards.flatMap((card, index) => {
+    const word = addressWord(card, `eth${index}`, network.nameServers, index === 0 ? hostname : undefined);
+    return word === undefined ? [] : [word];
+  });
+}
+
+function addressWord(
+  card: NetworkCard,
+  device: string,
+  nameServers: readonly string[],
+  hostname: string | undefined,
+): string | undefined {
+  if (card.ipv4 === undefined) return undefined;
+  const { address, prefixLength } = card.ipv4;
+  const [first = '', second = ''] = nameServers.filter((server) => /^[\d.]+$/.test(server));
+  const name = hostname !== undefined && /^[A-Za-z0-9._-]{1,64}$/.test(hostname) ? hostname : '';
+  const fields = [
+    address,
+    '',
+    card.ipv4Gateway ?? '',
+    ipv4Mask(prefixLength),
+    name,
+    device,
+    'off',
+    first,
+    second,
+  ];
+  return `ip=${fields.join(':').replace(/:+$/, '')}`;
+}
+
+function environmentWord(entry: string): string {
+  const equals = entry.indexOf('=');
+  const name = entry.slice(0, equals);
+  const value = entry.slice(equals + 1);
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new RuntimeError(
+      'GUEST_UNSUPPORTED',
+      `environment variable ${JSON.stringify(name)} cannot be given to a Linux guest`,
+      {
+        hint: 'its name must be letters, digits and underscores',
+      },
+    );
+  }
+  return `${name}=${quoted(value, `the value of environment variable "${name}"`)}`;
+}
+
+function argumentWord(argument: string): string {
+  if (argument === '' || argument === '--') {
+    throw new RuntimeError('GUEST_UNSUPPORTED', `argument "${argument}" cannot be given to a Linux guest`, {
+      hint: 'the kernel drops empty arguments, and stops reading at a second "--"',
+    });
+  }
+  return quoted(argument, `argument ${JSON.stringify(argument)}`);
+}
+
+function quoted(text: string, what: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (/["\x00-\x1f\x7f]/.test(text)) {
+    throw new RuntimeError('GUEST_UNSUPPORTED', `${what} cannot be given to a Linux guest`, {
+      hint: "the kernel's command line has no way to write a double quote or a control character",
+    });
+  }
+  return text.includes(' ') ? `"${text}"` : text;
+}

@@ -1,0 +1,205 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+import type { PortMapping } from './ports.ts';
+
+export type NetworkMode = 'auto' | 'tap' | 'user' | 'none';
+
+/** How the guest's card is joined to the container's network. */
+export type NetworkPlan =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'user'; readonly guest: GuestNetwork; readonly ports: readonly PortMapping[] }
+  | {
+      readonly kind: 'tap';
+      readonly guest: GuestNetwork;
+      readonly link: string;
+      readonly tap: string;
+      readonly mtu: number;
+    };
+
+/** What the guest is told about its network. */
+export interface GuestNetwork {
+  readonly cards: readonly NetworkCard[];
+  readonly nameServers: readonly string[];
+}
+
+export interface NetworkCard {
+  readonly mac: string;
+  readonly ipv4: Ipv4Address | undefined;
+  readonly ipv4Gateway: string | undefined;
+}
+
+export interface Ipv4Address {
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+/** An interface of the container, as `ip -json address show` has it. */
+export interface Link {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly ipv4: readonly Ipv4Address[];
+}
+
+export interface NamespaceFacts {
+  readonly links: readonly Link[];
+  /** Device → gateway of its default route. */
+  readonly gateways: Readonly<Record<string, string>>;
+}
+
+/** The commands for `ip -json -batch -` that {@link parseNamespaceFacts} reads the output of. */
+export const factsBatch = 'address show\nroute show default\n';
+
+/** Every tap of ours begins so. tap0 belongs to slirp4netns. */
+const tapPrefix = 'uctap';
+
+/** QEMU's user stack: its fixed addresses. @see qemu(1), "-netdev user" */
+const userNetwork = {
+  address: '10.0.2.15',
+  prefixLength: 24,
+  gateway: '10.0.2.2',
+  nameServer: '10.0.2.3',
+} as const;
+const userMac = '02:75:63:00:00:01';
+
+/**
+ * Read what two `ip -json` commands printed, one JSON list after the other.
+ * @throws RuntimeError HOST_FAILED if it is not that
+ * @see iproute2 ip/ipaddress.c, ip/iproute.c
+ */
+export function parseNamespaceFacts(output: string): NamespaceFacts {
+  const [addresses, routes] = splitJsonLists(output);
+  const links = asRecords(addresses)
+    .filter((link) => link.link_type === 'ether')
+    .map(readLink);
+  const gateways: Record<string, string> = {};
+  for (const route of asRecords(routes)) {
+    const { dev, gateway } = route;
+    // The first one has the lowest metric, or is the only one.
+    if (typeof dev === 'string' && typeof gateway === 'string' && !(dev in gateways)) gateways[dev] = gateway;
+  }
+  return { links, gateways };
+}
+
+export interface NetworkRequest {
+  readonly mode: NetworkMode;
+  /** undefined: the container shares the host's network, whose interfaces are not ours to touch. */
+  readonly facts: NamespaceFacts | undefined;
+  /** Inside a user namespace an engine's port forwarder connects from within the network namespace, past a tap. */
+  readonly isRootless: boolean;
+  readonly hasTun: boolean;
+  readonly ports: readonly PortMapping[];
+  readonly nameServers: readonly string[];
+}
+
+/**
+ * Choose how the guest gets its network.
+ * @throws RuntimeError NETWORK_UNSUPPORTED if the configured way is impossible here
+ */
+export function planNetwork(request: NetworkRequest): NetworkPlan {
+  const { mode, facts } = request;
+  if (mode === 'none') return { kind: 'none' };
+  if (facts === undefined) {
+    if (mode === 'tap') throw impossibleTap("the container shares the host's network");
+    return userPlan(request);
+  }
+  const link = facts.links.find(({ name, ipv4 }) => !name.startsWith(tapPrefix) && ipv4.length > 0);
+  const isTapTaken = facts.links.some(({ name }) => name.startsWith(tapPrefix));
+  if (link === undefined) return { kind: 'none' };
+  if (mode === 'tap') {
+    if (!request.hasTun) throw impossibleTap('the host has no /dev/net/tun');
+    if (isTapTaken) throw impossibleTap('another unikernel in this network namespace has the tap');
+    return tapPlan(link, facts, request.nameServers);
+  }
+  const wantsUser = mode === 'user' || request.isRootless || !request.hasTun || isTapTaken;
+  return wantsUser ? userPlan(request) : tapPlan(link, facts, request.nameServers);
+}
+
+/**
+ * What `ip -batch -` and `tc -batch -` have to do for a tap: the tap beside the container's interface, and every frame
+ * that arrives at one of the two sent out of the other.
+ * @param ownerUid the uid that may open the tap, as seen from ucrun's user namespace
+ */
+export function tapBatches(
+  plan: Extract<NetworkPlan, { kind: 'tap' }>,
+  ownerUid: number,
+): { readonly ip: string; readonly tc: string } {
+  const { link, tap, mtu } = plan;
+  return {
+    ip: [
+      `tuntap add dev ${tap} mode tap user ${ownerUid} vnet_hdr`,
+      // Without an address of its own the kernel sends nothing of its own to the guest.
+      `link set dev ${tap} mtu ${mtu} addrgenmode none up`,
+    ]
+      .map((line) => `${line}\n`)
+      .join(''),
+    tc: [...redirect(link, tap), ...redirect(tap, link)].map((line) => `${line}\n`).join(''),
+  };
+}
+
+/** What undoes {@link tapBatches}: removing a device removes what hangs on it. */
+export function tapTeardown(plan: Extract<NetworkPlan, { kind: 'tap' }>): {
+  readonly ip: string;
+  readonly tc: string;
+} {
+  return { ip: `link delete dev ${plan.tap}\n`, tc: `qdisc delete dev ${plan.link} ingress\n` };
+}
+
+function redirect(from: string, to: string): readonly string[] {
+  return [
+    `qdisc add dev ${from} ingress`,
+    `filter add dev ${from} parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev ${to}`,
+  ];
+}
+
+function tapPlan(link: Link, facts: NamespaceFacts, nameServers: readonly string[]): NetworkPlan {
+  const card: NetworkCard = { mac: link.mac, ipv4: link.ipv4[0], ipv4Gateway: facts.gateways[link.name] };
+  return {
+    kind: 'tap',
+    guest: { cards: [card], nameServers },
+    link: link.name,
+    tap: `${tapPrefix}0`,
+    mtu: link.mtu,
+  };
+}
+
+function userPlan(request: NetworkRequest): NetworkPlan {
+  const { address, prefixLength, gateway, nameServer } = userNetwork;
+  const card: NetworkCard = { mac: userMac, ipv4: { address, prefixLength }, ipv4Gateway: gateway };
+  return { kind: 'user', guest: { cards: [card], nameServers: [nameServer] }, ports: request.ports };
+}
+
+function impossibleTap(reason: string): RuntimeError {
+  return new RuntimeError('NETWORK_UNSUPPORTED', `network mode "tap" is not possible: ${reason}`, {
+    hint: 'set [network] mode to "auto" or "user" in ucrun\'s config.toml',
+  });
+}
+
+/** ip prints one list a command; each begins at the start of a line. */
+function splitJsonLists(output: string): readonly unknown[] {
+  try {
+    return JSON.parse(`[${output.trim().replaceAll(/\]\s*\n\s*\[/g, '],[')}]`) as unknown[];
+  } catch (cause) {
+    throw new RuntimeError('HOST_FAILED', "ip(8) printed no JSON about the container's network", { cause });
+  }
+}
+
+function asRecords(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((entry) => typeof entry === 'object' && entry !== null);
+}
+
+function readLink(link: Readonly<Record<string, unknown>>): Link {
+  const name = String(link.ifname);
+  const mac = String(link.address);
+  const mtu = Number(link.mtu);
+  if (!/^[^\s/]{1,15}$/.test(name) || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) || !Number.isInteger(mtu)) {
+    throw new RuntimeError(
+      'HOST_FAILED',
+      `ip(8) printed an interface that cannot be: ${JSON.stringify(link)}`,
+    );
+  }
+  const ipv4 = asRecords(link.addr_info)
+    .filter((entry) => entry.family === 'inet' && entry.scope === 'global')
+    .map((entry) => ({ address: String(entry.local), prefixLength: Number(entry.prefixlen) }));
+  return { name, mac, mtu, ipv4 };
+}

@@ -1,0 +1,123 @@
+import { assertNever } from '../base/assert-never.ts';
+import type { DeviceBus, MachinePlan } from './machine.ts';
+import type { NetworkPlan } from './network-plan.ts';
+import { sandboxPaths } from './sandbox-paths.ts';
+
+/** I/O ports of the exit protocol, see docs/guests.md: the status byte, and "end now". */
+const exitStatusPort = '0x500';
+const exitPort = '0x501';
+
+/**
+ * The complete QEMU command line without the program's name, as it is inside the sandbox.
+ * Pure: every value was checked when the plans were made.
+ * @param commandLine the guest's own command line
+ * @see qemu(1); QEMU docs/system/i386/microvm.rst
+ */
+export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine: string): readonly string[] {
+  return [
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-no-reboot',
+    '-sandbox',
+    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+    ...machineArgs(machine),
+    '-m',
+    `${machine.memoryMiB}M`,
+    '-smp',
+    String(machine.cpus),
+    '-kernel',
+    sandboxPaths.kernel,
+    ...(machine.hasInitrd ? ['-initrd', sandboxPaths.initrd] : []),
+    ...(commandLine === '' ? [] : ['-append', commandLine]),
+    // signal=off: Ctrl-C is the guest's.
+    '-chardev',
+    'stdio,id=console,signal=off',
+    '-serial',
+    'chardev:console',
+    '-chardev',
+    `socket,id=qmp,path=${sandboxPaths.qmp},server=on,wait=off`,
+    '-mon',
+    'chardev=qmp,mode=control',
+    '-chardev',
+    `file,id=exit,path=${sandboxPaths.exitStatus}`,
+    '-device',
+    `isa-debugcon,iobase=${exitStatusPort},chardev=exit`,
+    '-device',
+    `isa-debug-exit,iobase=${exitPort},iosize=4`,
+    ...(machine.guest === 'linux' ? ['-device', `virtio-rng-${deviceSuffix(machine.bus)}`] : []),
+    ...networkArgs(network, machine.bus),
+    ...machine.extraArgs,
+  ];
+}
+
+function machineArgs({ model, accelerator, firmware }: MachinePlan): readonly string[] {
+  const acceleratorArgs = [
+    // Without a size QEMU's translation cache may grow to 1 GiB, beyond any container's limit.
+    '-accel',
+    accelerator.kind === 'kvm' ? 'kvm' : 'tcg,tb-size=32',
+    '-cpu',
+    accelerator.cpu,
+  ];
+  switch (model) {
+    case 'microvm':
+      return [
+        '-M',
+        'microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,acpi=on,auto-kernel-cmdline=on',
+        '-global',
+        'virtio-mmio.force-legacy=false',
+        ...acceleratorArgs,
+      ];
+    case 'q35':
+      return [
+        '-M',
+        'q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off',
+        ...(firmware === undefined ? [] : ['-bios', firmware]),
+        ...acceleratorArgs,
+      ];
+    default:
+      return assertNever(model);
+  }
+}
+
+function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
+  switch (network.kind) {
+    case 'none':
+      return ['-nic', 'none'];
+    case 'tap':
+      return [
+        '-netdev',
+        `tap,id=net0,ifname=${network.tap},script=no,downscript=no`,
+        '-device',
+        cardDevice(bus, network.guest.cards[0]?.mac, network.mtu),
+      ];
+    case 'user': {
+      const forwards = network.ports.map(
+        ({ protocol, host, guest }) => `,hostfwd=${protocol}::${host}-:${guest}`,
+      );
+      return [
+        '-netdev',
+        `user,id=net0,ipv6=off${forwards.join('')}`,
+        '-device',
+        cardDevice(bus, network.guest.cards[0]?.mac),
+      ];
+    }
+    default:
+      return assertNever(network);
+  }
+}
+
+function cardDevice(bus: DeviceBus, mac: string | undefined, mtu?: number): string {
+  // No option ROM: there is nothing to boot from the network. Not every card that mtu 1500 is told of can say so.
+  const options = [
+    mac === undefined ? '' : `,mac=${mac}`,
+    bus === 'pci' ? ',romfile=' : '',
+    mtu === undefined ? '' : `,host_mtu=${mtu}`,
+  ];
+  return `virtio-net-${deviceSuffix(bus)},netdev=net0${options.join('')}`;
+}
+
+function deviceSuffix(bus: DeviceBus): string {
+  return bus === 'mmio' ? 'device' : 'pci';
+}

@@ -1,0 +1,17 @@
+/**
+ * Where things are inside the sandbox. All of it is read-only there but {@link sandboxPaths}.run, a small tmpfs that QEMU
+ * may write: what is found in it is hostile.
+ */
+export const sandboxPaths = {
+  kernel: '/unikernel/kernel',
+  initrd: '/unikernel/initrd',
+  ucrun: '/ucrun',
+  launch: '/ucrun/launch',
+  run: '/ucrun/run',
+  /** QEMU's control socket. */
+  qmp: '/ucrun/run/qmp.sock',
+  /** One byte: the exit status that the guest wrote to its exit port. */
+  exitStatus: '/ucrun/run/exit',
+  /** What QEMU itself had to say; the console has stdout to itself. */
+  vmmErrors: '/ucrun/run/vmm.err',
+} as const;
