@@ -1,0 +1,103 @@
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { isErrno } from '../base/errno.ts';
+import type { KernelReader } from '../unikernel/kernel-format.ts';
+
+/** Write a file whole or not at all: beside its place first, then renamed. `mode` holds whatever the umask is. */
+export function writeFileAtomic(path: string, content: string, mode: number): void {
+  const beside = `${path}.${process.pid}`;
+  const fd = openSync(beside, 'w', 0o600);
+  try {
+    writeSync(fd, content);
+    fchmodSync(fd, mode);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(beside, path);
+}
+
+/** Make a directory, parents included; `mode` holds for the last one, whatever the umask is. */
+export function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode });
+  chmodSync(path, mode);
+}
+
+/** Make a directory that is not there yet, and its parents. @returns false if something is there already */
+export function makeNewDirectory(path: string, mode: number): boolean {
+  for (;;) {
+    try {
+      mkdirSync(path, { mode });
+      chmodSync(path, mode);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) return false;
+      if (!isErrno(error, 'ENOENT')) throw error;
+      // The parent is missing, or its last child was removed, and it with it, just now.
+      mkdirSync(dirname(path), { recursive: true, mode });
+    }
+  }
+}
+
+/** A file's text, or undefined if there is no such file. */
+export function readTextIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** The names in a directory; none if there is no such directory. */
+export function listDirectory(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+/** Whether something is there, links followed. */
+export function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Remove a directory if it is empty; it not being so, or not being there, is no error. */
+export function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error;
+  }
+}
+
+/** Look into a file without reading all of it. */
+export function withKernelReader<T>(path: string, use: (reader: KernelReader) => T): T {
+  const fd = openSync(path, 'r');
+  try {
+    return use({
+      sizeBytes: fstatSync(fd).size,
+      read(offset, length) {
+        const buffer = new Uint8Array(length);
+        return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+      },
+    });
+  } finally {
+    closeSync(fd);
+  }
+}

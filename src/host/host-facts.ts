@@ -1,0 +1,53 @@
+import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { parseIdMap } from '../unikernel/id-mapping.ts';
+import type { IdMapping } from '../unikernel/spec.ts';
+import { exists, readTextIfThere } from './files.ts';
+
+/** A character device as it is on the host; undefined if it is not there. */
+export function findDevice(
+  path: string,
+): { readonly path: string; readonly major: number; readonly minor: number } | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isCharacterDevice()) return undefined;
+  // glibc's encoding of dev_t, see makedev(3).
+  const device = BigInt(stat.rdev);
+  const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn));
+  const minor = Number((device & 0xffn) | ((device >> 12n) & ~0xffn));
+  return { path, major, minor };
+}
+
+/**
+ * The host directories with programs and libraries that the sandbox needs: /usr, and what is not a link into it.
+ * @param qemu absolute path of QEMU, which may be elsewhere
+ */
+export function hostDirectories(qemu: string): readonly string[] {
+  const unmerged = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].filter(isRealDirectory);
+  const store = ['/nix/store', '/gnu/store'].filter(exists);
+  const covered = ['/usr', ...unmerged, ...store];
+  const isCovered = covered.some((directory) => qemu.startsWith(`${directory}/`)) || qemu.startsWith('/bin/');
+  // /opt/qemu/bin/qemu-system-x86_64 → /opt/qemu, with its firmware in share/.
+  const prefix = qemu.split('/').slice(0, -2).join('/');
+  return isCovered || prefix === '' ? covered : [...covered, prefix];
+}
+
+/** The links of a merged /usr, such as bin → usr/bin, as the host has them. */
+export const mergedUsrLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
+
+/** Where a host's /bin and the like point to; undefined where they are no link. */
+export function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+/** The user ids that our own user namespace has. */
+export function ownUidMap(): readonly IdMapping[] {
+  return parseIdMap(readTextIfThere('/proc/self/uid_map') ?? '0 0 4294967295');
+}
+
+/** Changes whenever the host boots. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+function isRealDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

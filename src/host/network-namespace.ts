@@ -1,0 +1,93 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+import {
+  factsBatch,
+  type NamespaceFacts,
+  type NetworkPlan,
+  parseNamespaceFacts,
+  tapBatches,
+  tapTeardown,
+} from '../unikernel/network-plan.ts';
+import { type Finished, runProgram } from './processes.ts';
+
+type TapPlan = Extract<NetworkPlan, { kind: 'tap' }>;
+
+/** ip, tc and nsenter are in /usr/sbin and /usr/bin, which the PATH of an engine may lack. */
+const toolPath = '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
+
+/**
+ * The interfaces and default routes of a network namespace.
+ * @param namespacePath such as `/proc/PID/ns/net`
+ * @throws RuntimeError HOST_FAILED
+ */
+export function readNamespaceFacts(namespacePath: string): NamespaceFacts {
+  const { stdout } = inNamespace(
+    namespacePath,
+    ['ip', '-json', '-batch', '-'],
+    factsBatch,
+    "read the container's network",
+  );
+  return parseNamespaceFacts(stdout);
+}
+
+/**
+ * Make the tap and join it to its interface; two programs in one shell. What a failure leaves is removed again.
+ * @throws RuntimeError HOST_FAILED
+ */
+export function makeTap(namespacePath: string, plan: TapPlan, ownerUid: number): void {
+  const { ip, tc } = tapBatches(plan, ownerUid);
+  try {
+    inNamespace(
+      namespacePath,
+      bothBatches,
+      `${ip}${separator}\n${tc}`,
+      `join tap "${plan.tap}" to "${plan.link}"`,
+    );
+  } catch (error) {
+    removeTap(namespacePath, plan);
+    throw error;
+  }
+}
+
+/** Remove the tap and the redirection. That they, or the namespace, are gone already is no error. */
+export function removeTap(namespacePath: string, plan: TapPlan): void {
+  const { ip, tc } = tapTeardown(plan);
+  run(namespacePath, bothBatches, `${ip}${separator}\n${tc}`);
+}
+
+const separator = '#';
+/** Feeds the lines up to the separator to ip, and the rest to tc. -force goes on after a line that fails. */
+const bothBatches = [
+  'sh',
+  '-c',
+  `
+batch=
+while IFS= read -r line && [ "$line" != '${separator}' ]; do batch="$batch$line
+"; done
+printf %s "$batch" | ip -batch - && exec tc -batch -`,
+];
+
+function inNamespace(
+  namespacePath: string,
+  command: readonly string[],
+  input: string,
+  action: string,
+): Finished {
+  const finished = run(namespacePath, command, input);
+  if (finished.status === 0) return finished;
+  // Engines react to the words of a foreign message, so only its first line is kept, as the cause.
+  throw new RuntimeError(
+    'HOST_FAILED',
+    `cannot ${action}: ${command[0] === 'sh' ? 'ip or tc' : command[0]} failed`,
+    {
+      cause: new Error(finished.stderr.trim()),
+      hint: 'ucrun needs iproute2 and the kernel modules act_mirred, cls_u32 and sch_ingress; run with --debug to see its message',
+    },
+  );
+}
+
+function run(namespacePath: string, command: readonly string[], input: string): Finished {
+  return runProgram('/usr/bin/nsenter', [`--net=${namespacePath}`, '--', ...command], {
+    env: { PATH: toolPath },
+    input,
+  });
+}

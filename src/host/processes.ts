@@ -1,0 +1,113 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isErrno } from '../base/errno.ts';
+
+/** How a program that we waited for ended. `status` is 128 + n after death by signal n. */
+export interface Finished {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly timeoutMs?: number;
+}
+
+const maxOutputBytes = 16 * 1024 * 1024;
+
+/** Run a program to its end and keep what it prints. @throws the spawn error if it cannot be started */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { input, env, timeoutMs }: RunOptions,
+): Finished {
+  const result = spawnSync(program, args, {
+    env,
+    encoding: 'utf8',
+    input: input ?? '',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: maxOutputBytes,
+  });
+  if (result.error !== undefined && !isErrno(result.error, 'ETIMEDOUT')) throw result.error;
+  return { status: statusOf(result), stdout: result.stdout, stderr: result.stderr };
+}
+
+/** Run a program to its end on our own stdin, stdout and stderr. @returns its status, 128 + n after signal n */
+export function runInPlace(program: string, args: readonly string[], env: NodeJS.ProcessEnv): number {
+  const result = spawnSync(program, args, { env, stdio: 'inherit' });
+  if (result.error !== undefined) throw result.error;
+  return statusOf(result);
+}
+
+/**
+ * When a process started, in clock ticks since boot: with the pid it names a process for good. undefined if it is gone.
+ * @see proc_pid_stat(5), field 22
+ */
+export function processStartTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name in parentheses and may hold anything, so count from its end.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+  SIGSYS: 31,
+};
+
+function statusOf(result: {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}): number {
+  return result.status ?? 128 + (signalNumbers[result.signal ?? ''] ?? 0);
+}
+
+/** The processes, other than ourselves, that have this text as one of their arguments. */
+export function findProcessesWithArgument(argument: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      if (pid === process.pid) return false;
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
+      } catch (error) {
+        if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return false;
+        throw error;
+      }
+    });
+}
+
+/** Wait until a process that is not our child is gone or has another root directory than we have, or the time has come. */
+export function waitForEndOrChroot(pid: number, deadline: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  while (processStartTime(pid) !== undefined && rootOf(pid) === '/' && Date.now() < deadline)
+    Atomics.wait(clock, 0, 0, 10);
+}
+
+function rootOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/root`);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return undefined;
+    throw error;
+  }
+}

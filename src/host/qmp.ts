@@ -1,0 +1,83 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { connect } from 'node:net';
+import { isErrno } from '../base/errno.ts';
+import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
+
+/** Node's fs.constants lacks it; the same on x86-64 and arm64. @see open(2) */
+const oPath = 0o10000000;
+
+const maxReplyBytes = 64 * 1024;
+
+/**
+ * Say one command to the QEMU of a container and wait for the answer.
+ *
+ * The socket lies in a directory that a broken-out QEMU may fill, so the way to it is walked without following a link, and
+ * what comes back is bounded in size and time, and only looked at for "return".
+ * @param pid of the sandbox's first process
+ * @returns whether QEMU did it; false too if there is no QEMU to talk to
+ * @see QEMU docs/interop/qmp-spec.rst
+ */
+export async function qmpCommand(pid: number, command: string, timeoutMs: number): Promise<boolean> {
+  const fd = openQmpSocket(pid);
+  if (fd === undefined) return false;
+  try {
+    return await converse(`/proc/self/fd/${fd}`, command, timeoutMs);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openQmpSocket(pid: number): number | undefined {
+  const parts = sandboxPaths.qmp.split('/').slice(1);
+  let fd: number | undefined;
+  try {
+    fd = openSync(`/proc/${pid}/root`, oPath | constants.O_DIRECTORY);
+    for (const [index, part] of parts.entries()) {
+      const isLast = index === parts.length - 1;
+      const next = openSync(
+        `/proc/self/fd/${fd}/${part}`,
+        oPath | constants.O_NOFOLLOW | (isLast ? 0 : constants.O_DIRECTORY),
+      );
+      closeSync(fd);
+      fd = next;
+    }
+    if (fstatSync(fd).isSocket()) return fd;
+    closeSync(fd);
+    return undefined;
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+function converse(socketPath: string, command: string, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    const finish = (done: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(done);
+    };
+    const timer = setTimeout(finish, timeoutMs, false);
+    let received = '';
+    let returns = 0;
+    socket.setEncoding('utf8');
+    socket.on('error', () => finish(false));
+    socket.on('close', () => finish(false));
+    socket.on('connect', () => {
+      socket.write('{"execute":"qmp_capabilities"}\n');
+      socket.write(`${JSON.stringify({ execute: command })}\n`);
+    });
+    socket.on('data', (text: string) => {
+      received += text;
+      if (received.length > maxReplyBytes) return finish(false);
+      const lines = received.split('\n');
+      received = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line.startsWith('{"error"')) return finish(false);
+        if (line.startsWith('{"return"') && ++returns === 2) return finish(true);
+      }
+    });
+  });
+}
