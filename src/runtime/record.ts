@@ -1,0 +1,81 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import type { GuestInput } from '../unikernel/guests/guest.ts';
+import type { MachinePlan } from '../unikernel/machine.ts';
+import type { NetworkMode, NetworkPlan } from '../unikernel/network-plan.ts';
+import type { PortMapping } from '../unikernel/ports.ts';
+import type { StatePaths } from './state-dir.ts';
+
+/** Raised when a record's form changes, so that a later ucrun knows what it reads. */
+const recordVersion = 1;
+
+/** What ucrun remembers of a unikernel container between the engine's calls. */
+export interface ContainerRecord {
+  readonly version: typeof recordVersion;
+  readonly id: string;
+  /** The engine's bundle and root file system, absolute, for `state`. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly machine: MachinePlan;
+  readonly graceMs: number;
+  /** What the guest's command line is made of, but for its network. */
+  readonly guest: Omit<GuestInput, 'network'>;
+  readonly network: NetworkIntent;
+  /** The monitor's user, inside the sandbox and in ucrun's own user namespace. */
+  readonly uid: { readonly container: number; readonly host: number };
+  /** The sandbox's first process; undefined until crun has made it. */
+  readonly init: { readonly pid: number; readonly startTime: string } | undefined;
+  /** What was set up in the network namespace, and is to be removed from it; undefined until start. */
+  readonly tap:
+    | { readonly namespacePath: string; readonly plan: Extract<NetworkPlan, { kind: 'tap' }> }
+    | undefined;
+}
+
+/** What is known of the network at create; the rest is read at start. */
+export interface NetworkIntent {
+  readonly mode: NetworkMode;
+  readonly isHostNetwork: boolean;
+  /** The namespace's path where the engine gave one. It outlives the container, as a pod's does. */
+  readonly namespacePath: string | undefined;
+  readonly isRootless: boolean;
+  readonly hasTun: boolean;
+  readonly ports: readonly PortMapping[];
+  /** The host file that is the container's /etc/resolv.conf. */
+  readonly resolvConf: string | undefined;
+}
+
+/** The record's fields that create does not have to fill. */
+export function newRecord(fields: Omit<ContainerRecord, 'version' | 'init' | 'tap'>): ContainerRecord {
+  return { version: recordVersion, ...fields, init: undefined, tap: undefined };
+}
+
+/** Keep a record. It may hold the container's environment, so only its owner can read it. */
+export function writeRecord(paths: StatePaths, record: ContainerRecord): void {
+  writeFileAtomic(paths.record, `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+}
+
+/**
+ * The record of a container; undefined if there is none, because create did not come so far.
+ * @throws RuntimeError STATE_BROKEN
+ */
+export function readRecord(paths: StatePaths): ContainerRecord | undefined {
+  const text = readTextIfThere(paths.record);
+  if (text === undefined) return undefined;
+  let record: ContainerRecord;
+  try {
+    record = JSON.parse(text) as ContainerRecord;
+  } catch (cause) {
+    throw brokenRecord(paths, 'is not JSON', cause);
+  }
+  if (record.version !== recordVersion)
+    throw brokenRecord(paths, `has version ${record.version}, not ${recordVersion}`);
+  return record;
+}
+
+function brokenRecord(paths: StatePaths, what: string, cause?: unknown): RuntimeError {
+  return new RuntimeError('STATE_BROKEN', `the container's record "${paths.record}" ${what}`, {
+    cause,
+    hint: 'remove the container with "delete --force"',
+  });
+}

@@ -1,0 +1,169 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+import { type MachinePlan, sandboxMemoryLimit } from '../unikernel/machine.ts';
+import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
+import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
+
+/** A character device of the host's that the monitor needs. */
+export interface DeviceNode {
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+export interface SandboxRequest {
+  readonly spec: Spec;
+  readonly machine: MachinePlan;
+  readonly rootfs: string;
+  readonly launchDirectory: string;
+  /** Host paths of the unikernel's files. */
+  readonly files: { readonly kernel: string; readonly initrd: string | undefined };
+  readonly uid: number;
+  readonly gid: number;
+  readonly devices: readonly DeviceNode[];
+  /** Host directories that QEMU and a shell need, each bound in its own place. */
+  readonly hostDirectories: readonly string[];
+  readonly memoryOverheadMiB: number;
+}
+
+/** Every crun accepts this version, and nothing newer is used. */
+const sandboxOciVersion = '1.0.2';
+
+/** Pseudo file systems that QEMU needs. sysfs and cgroup would only show the host to a guest that broke out. */
+const keptPseudoFileSystems: ReadonlySet<string> = new Set(['/proc', '/dev', '/dev/pts', '/dev/shm']);
+
+/**
+ * What engines mount into every container for a process that reads it. A guest is told what is in resolv.conf and hostname
+ * on its command line; the rest is not for it.
+ */
+const engineFiles =
+  /^\/(proc|sys|dev)(\/|$)|^\/etc\/(resolv\.conf|hosts|hostname)$|^\/run\/(\.containerenv|secrets|podman-init)$|^\/var\/run\/secrets\/kubernetes\.io\/|^\/run\/\.podman-init$/;
+
+/**
+ * The specification of the sandbox for a unikernel container: the engine's, with the process, the file system and the devices
+ * replaced. Namespaces, cgroup, limits, hooks, annotations, labels and profiles stay as the engine has them.
+ * Pure. The engine's own specification is not changed.
+ * @throws RuntimeError VOLUME_UNSUPPORTED naming a volume that the guest cannot have
+ */
+export function sandboxConfig(request: SandboxRequest): JsonObject {
+  const { spec } = request;
+  checkVolumes(spec.mounts);
+  return {
+    ...spec.raw,
+    ociVersion: sandboxOciVersion,
+    root: { path: request.rootfs, readonly: true },
+    process: sandboxProcess(request),
+    mounts: sandboxMounts(request),
+    linux: sandboxLinux(request),
+  };
+}
+
+function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
+  const process = objectAt(spec.raw, 'process');
+  return {
+    ...process,
+    user: { uid, gid },
+    args: ['/bin/sh', sandboxPaths.launch],
+    env: ['PATH=/usr/bin:/bin'],
+    cwd: '/',
+    capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+    noNewPrivileges: true,
+  };
+}
+
+function sandboxMounts(request: SandboxRequest): readonly JsonObject[] {
+  const { spec, files, uid, gid } = request;
+  const readOnly = ['bind', 'ro', 'nosuid', 'nodev'];
+  const resolvConf = spec.mounts.find(isResolvConf);
+  return [
+    ...spec.mounts.filter(({ destination }) => keptPseudoFileSystems.has(destination)).map(({ raw }) => raw),
+    ...request.hostDirectories.map((path) => bind(path, path, readOnly)),
+    bind(files.kernel, sandboxPaths.kernel, [...readOnly, 'noexec']),
+    ...(files.initrd === undefined ? [] : [bind(files.initrd, sandboxPaths.initrd, [...readOnly, 'noexec'])]),
+    // QEMU's user network stack asks the name servers in it.
+    ...(resolvConf?.source === undefined
+      ? []
+      : [bind(resolvConf.source, '/etc/resolv.conf', [...readOnly, 'noexec'])]),
+    bind(request.launchDirectory, sandboxPaths.ucrun, [...readOnly, 'noexec']),
+    {
+      destination: sandboxPaths.run,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: [
+        'nosuid',
+        'nodev',
+        'noexec',
+        'size=1m',
+        'nr_inodes=32',
+        'mode=0700',
+        `uid=${uid}`,
+        `gid=${gid}`,
+      ],
+    },
+  ];
+}
+
+function sandboxLinux({ spec, devices, uid, gid, memoryOverheadMiB }: SandboxRequest): JsonObject {
+  const linux = objectAt(spec.raw, 'linux');
+  const resources = objectAt(linux, 'resources');
+  const rules = Array.isArray(resources.devices) ? resources.devices : [];
+  return {
+    ...linux,
+    devices: devices.map(({ path, major, minor }) => ({
+      path,
+      type: 'c',
+      major,
+      minor,
+      fileMode: 0o600,
+      uid,
+      gid,
+    })),
+    resources: {
+      ...resources,
+      ...sandboxMemory(objectAt(resources, 'memory'), memoryOverheadMiB),
+      devices: [
+        ...rules,
+        ...devices.map(({ major, minor }) => ({ allow: true, type: 'c', major, minor, access: 'rw' })),
+      ],
+    },
+  };
+}
+
+/** The limit is the guest's; the monitor's own memory comes on top of it, in the limit with swap too. */
+function sandboxMemory(memory: JsonObject, overheadMiB: number): JsonObject {
+  const raised = { ...memory } as Record<string, unknown>;
+  for (const key of ['limit', 'swap']) {
+    const value = memory[key];
+    if (typeof value === 'number' && value > 0) raised[key] = sandboxMemoryLimit(value, overheadMiB);
+  }
+  return Object.keys(raised).length === 0 ? {} : { memory: raised };
+}
+
+/** A volume that silently is not there loses data, so it is refused. */
+function checkVolumes(mounts: readonly Mount[]): void {
+  const volume = mounts.find(
+    ({ destination, type, source }) =>
+      !engineFiles.test(destination) && (type === undefined || type === 'bind' || source?.startsWith('/')),
+  );
+  if (volume === undefined) return;
+  throw new RuntimeError(
+    'VOLUME_UNSUPPORTED',
+    `volume "${volume.destination}" cannot be given to the guest`,
+    {
+      hint: 'raw and linux guests take no volumes yet; run it without, or put the files into the initrd',
+    },
+  );
+}
+
+/** The mount that brings the container's resolv.conf, which also says where its name servers are to be read. */
+export function isResolvConf({ destination, source }: Mount): boolean {
+  return destination === '/etc/resolv.conf' && source !== undefined;
+}
+
+function bind(source: string, destination: string, options: readonly string[]): JsonObject {
+  return { destination, type: 'bind', source, options };
+}
+
+function objectAt(parent: JsonObject, key: string): JsonObject {
+  const value = parent[key];
+  return typeof value === 'object' && value !== null ? (value as JsonObject) : {};
+}

@@ -1,0 +1,73 @@
+import { chownSync } from 'node:fs';
+import { become } from '../forward/become.ts';
+import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { makeTap, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
+import { processStartTime } from '../host/processes.ts';
+import { guests } from '../unikernel/guests/index.ts';
+import { renderLaunchScript } from '../unikernel/launch-script.ts';
+import { type NetworkPlan, planNetwork } from '../unikernel/network-plan.ts';
+import { qemuArgs } from '../unikernel/qemu-args.ts';
+import { parseNameServers } from '../unikernel/resolv-conf.ts';
+import type { Call, ContainerCall } from './container.ts';
+import { type ContainerRecord, type NetworkIntent, readRecord, writeRecord } from './record.ts';
+import type { StatePaths } from './state-dir.ts';
+
+/**
+ * `start` for a unikernel container: only now is its network certain, so only now is QEMU's command line.
+ * Becomes `crun start`, which reports a container that is not in the state "created".
+ * @throws RuntimeError
+ */
+export function startContainer(call: ContainerCall): never {
+  const record = readRecord(call.paths);
+  // Without a created process there is nothing to prepare, and crun knows the right words for it.
+  if (record?.init !== undefined && isAlive(record.init))
+    prepareLaunch(call, call.paths, record, record.init.pid);
+  return become(call.crun(), call.line.args, call.env);
+}
+
+/**
+ * Set up the guest's network and write the script that runs QEMU.
+ * @param pid of the sandbox's first process, which waits to be started
+ */
+export function prepareLaunch(call: Call, paths: StatePaths, record: ContainerRecord, pid: number): void {
+  const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
+  // A start that failed half-way may have left a tap.
+  if (record.tap !== undefined) removeTap(record.tap.namespacePath, record.tap.plan);
+  const network = planFor(record.network, namespacePath);
+  call.log('network planned', { ...network });
+  if (network.kind === 'tap') {
+    // Written down first: whoever dies in between, delete knows what to remove.
+    writeRecord(paths, { ...record, tap: { namespacePath, plan: network } });
+    makeTap(namespacePath, network, record.uid.host);
+  }
+  const commandLine = guests[record.machine.guest].commandLine({
+    ...record.guest,
+    network: network.kind === 'none' ? undefined : network.guest,
+  });
+  const script = renderLaunchScript({
+    qemu: record.machine.qemu,
+    args: qemuArgs(record.machine, network, commandLine),
+    graceMs: record.graceMs,
+  });
+  call.log('launch script written', { script });
+  // It may hold the container's environment: for the monitor's user only.
+  writeFileAtomic(paths.launchScript, script, 0o400);
+  chownSync(paths.launchScript, record.uid.host, -1);
+}
+
+/** Whether the sandbox's first process is still the one that crun made. */
+export function isAlive(init: NonNullable<ContainerRecord['init']>): boolean {
+  return processStartTime(init.pid) === init.startTime;
+}
+
+function planFor(intent: NetworkIntent, namespacePath: string): NetworkPlan {
+  const resolvConf = intent.resolvConf === undefined ? undefined : readTextIfThere(intent.resolvConf);
+  return planNetwork({
+    mode: intent.mode,
+    facts: intent.isHostNetwork || intent.mode === 'none' ? undefined : readNamespaceFacts(namespacePath),
+    isRootless: intent.isRootless,
+    hasTun: intent.hasTun,
+    ports: intent.ports,
+    nameServers: parseNameServers(resolvConf ?? ''),
+  });
+}

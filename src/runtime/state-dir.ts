@@ -1,0 +1,74 @@
+import { dirname } from 'node:path';
+
+/**
+ * Where a container's state is: `<state root>/<crun's root, escaped>/<id>`, since two engines with roots of their own may use the
+ * same id.
+ */
+export interface StatePaths {
+  /** Of all containers: the pool of user ids and what was found out about the host. */
+  readonly stateRoot: string;
+  /** The folder of one crun root's containers. */
+  readonly rootDirectory: string;
+  /** The container's own folder; what follows is in it. */
+  readonly directory: string;
+  readonly record: string;
+  /** The specification for crun. */
+  readonly sandboxConfig: string;
+  readonly rootfs: string;
+  /** The folder that is /ucrun in the sandbox. */
+  readonly launchDirectory: string;
+  readonly launchScript: string;
+  /** Copies of unikernel files that the monitor's user could not read in their place. */
+  readonly copies: string;
+}
+
+export interface StateLocation {
+  readonly configuredStateDir: string | undefined;
+  readonly xdgRuntimeDir: string | undefined;
+  /** Root of the initial user namespace; everyone else keeps state in a directory of their own. */
+  readonly isHostRoot: boolean;
+  /** `--root`, as the engine wrote it. */
+  readonly crunRoot: string | undefined;
+}
+
+/** The paths of a container. Pure; the id must have been checked by {@link isContainerId}. */
+export function statePaths(location: StateLocation, id: string): StatePaths {
+  const runtimeDir = location.isHostRoot ? '/run' : (location.xdgRuntimeDir ?? '/run');
+  const stateRoot = location.configuredStateDir ?? `${runtimeDir}/ucrun`;
+  const rootDirectory = `${stateRoot}/${escapePath(location.crunRoot ?? `${runtimeDir}/crun`)}`;
+  return pathsOf(`${rootDirectory}/${id}`);
+}
+
+/** The paths of a container whose folder is known. */
+export function pathsOf(directory: string): StatePaths {
+  const rootDirectory = dirname(directory);
+  const launchDirectory = `${directory}/launch`;
+  return {
+    stateRoot: dirname(rootDirectory),
+    rootDirectory,
+    directory,
+    record: `${directory}/record.json`,
+    sandboxConfig: `${directory}/config.json`,
+    rootfs: `${directory}/rootfs`,
+    launchDirectory,
+    launchScript: `${launchDirectory}/launch`,
+    copies: `${directory}/files`,
+  };
+}
+
+/** Whether a text can be a container's id, by crun's rule, which also keeps it inside of its folder. */
+export function isContainerId(id: string): boolean {
+  return id.length <= 200 && /^[A-Za-z0-9_+.-]+$/.test(id) && id !== '.' && id !== '..';
+}
+
+/**
+ * A path as one file name, no two paths the same: as systemd does it.
+ * @see systemd.unit(5), "String Escaping for Inclusion in Unit Names"
+ */
+function escapePath(path: string): string {
+  const trimmed = path.replaceAll(/\/+/g, '/').replace(/^\/|\/$/g, '');
+  const escaped = trimmed.replaceAll(/[^A-Za-z0-9:_./]|^\./g, (character) =>
+    [...Buffer.from(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
+  );
+  return escaped === '' ? '-' : escaped.replaceAll('/', '-');
+}
