@@ -1,0 +1,41 @@
+import { writeSync } from 'node:fs';
+import type { ContainerCall } from '../runtime/container.ts';
+
+/**
+ * A verb about a unikernel's container.
+ * @returns the exit status
+ * @throws RuntimeError
+ */
+export async function answerForUnikernel(call: ContainerCall, verb: string): Promise<number> {
+  switch (verb) {
+    case 'start': {
+      const { startContainer } = await import('../runtime/start.ts');
+      return startContainer(call);
+    }
+    case 'state': {
+      const { containerState } = await import('../runtime/state.ts');
+      const printed = containerState(call);
+      writeSync(2, printed.stderr);
+      writeSync(1, printed.stdout);
+      return printed.status;
+    }
+    case 'kill': {
+      const { killContainer } = await import('../runtime/kill.ts');
+      return await killContainer(call);
+    }
+    case 'delete': {
+      const { deleteContainer } = await import('../runtime/delete.ts');
+      return deleteContainer(call);
+    }
+    case 'exec': {
+      const { refuseExec } = await import('../runtime/refuse.ts');
+      return refuseExec(call);
+    }
+    case 'checkpoint': {
+      const { refuseCheckpoint } = await import('../runtime/refuse.ts');
+      return refuseCheckpoint(call);
+    }
+    default:
+      throw new Error(`no answer for verb ${verb}`);
+  }
+}

@@ -1,0 +1,89 @@
+import { type CommandLine, parseVerbArgs } from '../forward/command-line.ts';
+import { findCrun } from '../forward/find-crun.ts';
+import { exists } from '../host/files.ts';
+import type { Call, ContainerCall } from '../runtime/container.ts';
+import { isContainerId, statePaths } from '../runtime/state-dir.ts';
+import { isHostRoot, readConfigFor } from './config-for.ts';
+import { debugLog } from './debug-log.ts';
+import { forward } from './forward.ts';
+
+/** Verbs about a container that exists, which ucrun answers itself if it is a unikernel's. All others go to crun. */
+const containerVerbs: ReadonlySet<string> = new Set([
+  'start',
+  'state',
+  'kill',
+  'delete',
+  'exec',
+  'checkpoint',
+]);
+
+/**
+ * Answer a command line: ours ourselves, everything else by becoming crun.
+ * @returns the exit status
+ * @throws RuntimeError
+ */
+export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promise<number> {
+  if (isForPeople(line)) {
+    const { runForPeople } = await import('./people.ts');
+    return await runForPeople(line, env);
+  }
+  const call = await makeCall(line, env);
+  const { verb } = line;
+  if (verb === 'create' || verb === 'run') {
+    const { createOrRun } = await import('./create-or-run.ts');
+    return await createOrRun(call, verb, (id) => forContainer(call, id));
+  }
+  if (verb === 'prepare') {
+    const { prepareVerb } = await import('./prepare.ts');
+    return prepareVerb(call);
+  }
+  if (verb !== undefined && containerVerbs.has(verb)) {
+    const id = parseVerbArgs(verb, line.verbArgs).positionals[0];
+    if (id !== undefined && isContainerId(id)) {
+      const container = forContainer(call, id);
+      if (exists(container.paths.directory)) {
+        const { answerForUnikernel } = await import('./answer.ts');
+        return await answerForUnikernel(container, verb);
+      }
+    }
+  }
+  return await forward(call);
+}
+
+async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call> {
+  const config = await readConfigFor(env);
+  let found: string | undefined;
+  return {
+    line,
+    env,
+    config,
+    crun: () => (found ??= findCrun(config.crun, env.PATH)),
+    self: process.execPath,
+    isHostRoot: isHostRoot(),
+    log: await debugLog(config, line.globals.debug),
+  };
+}
+
+function forContainer(call: Call, id: string): ContainerCall {
+  const paths = statePaths(
+    {
+      configuredStateDir: call.config.stateDir,
+      xdgRuntimeDir: call.env.XDG_RUNTIME_DIR,
+      isHostRoot: call.isHostRoot,
+      crunRoot: call.line.globals.root,
+    },
+    id,
+  );
+  return { ...call, id, paths };
+}
+
+/** `--help`, `--version` and the commands that no engine calls. What follows a verb of crun's is crun's to explain. */
+function isForPeople({ verb, globalArgs }: CommandLine): boolean {
+  if (verb === undefined) return true;
+  return (
+    verb === 'help' ||
+    verb === 'image' ||
+    verb === 'completion' ||
+    globalArgs.some((arg) => ['--help', '-h', '-?', '--version', '-v', '-V'].includes(arg))
+  );
+}

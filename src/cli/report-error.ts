@@ -1,0 +1,54 @@
+import { appendFileSync, writeSync } from 'node:fs';
+import { errorCodes } from '../base/error-codes.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import type { GlobalOptions } from '../forward/command-line.ts';
+
+/**
+ * Say what went wrong, where an engine looks for it: on stderr, and as exactly one line in the `--log` file. The only place that prints
+ * errors. A mistake of our own prints its stack.
+ * @returns the exit status
+ * @see containers/podman libpod/oci_conmon_common.go, containerd cmd/containerd-shim-runc-v2/process/utils.go
+ */
+export function reportError(error: unknown, globals: GlobalOptions): number {
+  const known = asRuntimeError(error);
+  const message = known === undefined ? `internal error: ${String(error)}` : messageChain(known);
+  const details = known?.hint === undefined ? '' : `hint: ${known.hint}\n`;
+  const stack = known === undefined && error instanceof Error ? `${error.stack}\n` : '';
+  const cause = globals.debug && known?.cause instanceof Error ? `cause: ${known.cause.message}\n` : '';
+  writeSync(2, `ucrun: ${message}\n${details}${stack}${cause}`);
+  writeLog(globals, message, known);
+  return known === undefined ? 1 : errorCodes[known.code].exitStatus;
+}
+
+/** Our own errors' messages from the outside in; a foreign cause is not shown, since engines react to its words. */
+function messageChain(error: RuntimeError): string {
+  return error.cause instanceof RuntimeError
+    ? `${error.message}: ${messageChain(error.cause)}`
+    : error.message;
+}
+
+/** A system call that failed in a way nobody foresaw is still the host's failure and not a mistake of ours. */
+function asRuntimeError(error: unknown): RuntimeError | undefined {
+  if (error instanceof RuntimeError) return error;
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
+  const path = 'path' in error ? ` "${String(error.path)}"` : '';
+  return new RuntimeError(
+    'HOST_FAILED',
+    `${String(error.syscall)}${path} failed with ${String(error.code)}`,
+    { cause: error },
+  );
+}
+
+function writeLog({ log, logFormat }: GlobalOptions, message: string, known: RuntimeError | undefined): void {
+  // crun also takes journald: and syslog: there; an engine that reads the log back uses a file.
+  const path = log?.replace(/^file:/, '');
+  if (path === undefined || path === '' || /^(journald|syslog):/.test(path)) return;
+  const time = new Date().toISOString();
+  const record = { level: 'error', msg: message, time, code: known?.code, hint: known?.hint };
+  const text = logFormat === 'json' ? JSON.stringify(record) : `${time}: ${message}`;
+  try {
+    appendFileSync(path, `${text}\n`);
+  } catch (error) {
+    writeSync(2, `ucrun: cannot write the log "${path}": ${String((error as NodeJS.ErrnoException).code)}\n`);
+  }
+}
