@@ -1,0 +1,254 @@
+#!/usr/bin/env bash
+# Makes a Linux unikernel: the distribution's kernel for virtual machines, and an initrd of busybox and our init.
+# Nothing is installed. The kernel comes through apt, so its signature was checked, and is kept in a cache.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: hack/linux-guest/build.sh [--update] DIRECTORY
+
+Makes DIRECTORY/{vmlinux or vmlinuz,initrd,unikernel.json}. The same inputs give the same files, byte for byte, and are
+not built a second time.
+
+  --update    look for a newer kernel, rather than use the one in the cache
+  -h, --help  show this text
+
+The cache is ${XDG_CACHE_HOME:-~/.cache}/ucrun/linux-guest.
+TEXT
+}
+
+# Drivers, in the kernel's words. What is built into a kernel needs no file, and the order is modprobe's business.
+modules=(virtio_mmio virtio_pci virtio_net virtio_blk virtio_balloon button evdev)
+
+# cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
+# loglevel: on a microvm without a clock or PCI the kernel would say so on the console.
+kernel_words='cryptomgr.notests loglevel=2'
+
+fail() {
+  printf 'linux-guest: %s\n' "$*" >&2
+  exit 1
+}
+
+update=false output=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --update) update=true ;;
+    -*) usage >&2; exit 2 ;;
+    *)
+      [ -z "$output" ] || { usage >&2; exit 2; }
+      output=$1
+      ;;
+  esac
+  shift
+done
+[ -n "$output" ] || { usage >&2; exit 2; }
+[ "$(uname -m)" = x86_64 ] || fail "the sample guest is for x86_64, this host is $(uname -m)"
+
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "$output"
+output=$(cd "$output" && pwd)
+if [ -n "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
+  cache=${XDG_CACHE_HOME:-$HOME/.cache}/ucrun/linux-guest
+else
+  cache=$output/.cache
+fi
+mkdir -p "$cache"
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The kernel's packages
+
+run_apt_get_update() {
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail 'the package lists are missing or out of date: run apt-get update as root'
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update </dev/null
+}
+
+# Prints the packages that the distribution's newest kernel for virtual machines consists of.
+list_packages() {
+  local id=unknown image
+  # shellcheck source=/dev/null
+  id=$(. /etc/os-release && printf '%s' "$ID")
+  case $id in
+    debian) image=$(depends_on_image linux-image-cloud-amd64) ;;
+    ubuntu) image=$(depends_on_image linux-image-virtual) ;;
+    *) fail "kernels are taken from Debian or Ubuntu, and this is $id" ;;
+  esac
+  [ -n "$image" ] || return 1
+  printf '%s\n' "$image"
+  # Ubuntu keeps the modules in a package of their own.
+  [ "$id" != ubuntu ] || printf '%s\n' "${image/#linux-image-/linux-modules-}"
+}
+
+depends_on_image() {
+  apt-cache depends --no-recommends --no-suggests "$1" 2>/dev/null |
+    awk '/Depends: linux-image-[0-9]/ { print $2; exit }'
+}
+
+# Fills the cache with those packages and nothing else.
+download_packages() {
+  local directory=$cache/new packages options=()
+  rm -rf "$directory"
+  mkdir "$directory"
+  packages=$(list_packages) || return 1
+  # apt drops root's rights for a download, and then could not write into a directory of root's.
+  [ "$(id -u)" -ne 0 ] || options=(-o APT::Sandbox::User=root)
+  # shellcheck disable=SC2086 # a list of names
+  (cd "$directory" && apt-get -qq "${options[@]}" -o Acquire::Retries=3 download $packages) </dev/null || return 1
+  rm -rf "$cache/packages"
+  mv "$directory" "$cache/packages"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The kernel
+
+# Prints the unsigned number of $3 bytes at offset $2 of a file.
+number_at() {
+  od -An -j"$2" -N"$3" -t"u$3" "$1" | tr -d ' '
+}
+
+# Unpacks the ELF file that a bzImage carries. QEMU boots that, too, by its PVH entry, and the guest is spared the
+# unpacking, which without KVM takes longer than anything else in the boot. Fails if this kernel has no such entry or this
+# host has no program to unpack it.
+# See Linux, Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length.
+unpack_kernel() {
+  local image=$1 elf=$2 start length magic
+  start=$(((($(number_at "$image" 497 1) + 1) * 512) + $(number_at "$image" 584 4)))
+  length=$(number_at "$image" 588 4)
+  magic=$(od -An -j"$start" -N4 -tx1 "$image" | tr -d ' ')
+  # All but gzip's payload end in the unpacked size, which the programs would take for garbage.
+  case $magic in
+    1f8b*) payload "$image" "$start" "$length" | gzip -dc >"$elf" ;;
+    fd377a58) payload "$image" "$start" $((length - 4)) | xz -dc >"$elf" ;;
+    28b52ffd) payload "$image" "$start" $((length - 4)) | zstd -dcq >"$elf" ;;
+    02214c18) payload "$image" "$start" $((length - 4)) | lz4 -dcq >"$elf" ;;
+    *) return 1 ;;
+  esac || return 1
+  has_pvh_entry "$elf"
+}
+
+payload() {
+  dd if="$1" iflag=skip_bytes,count_bytes skip="$2" count="$3" bs=1M status=none
+}
+
+# XEN_ELFNOTE_PHYS32_ENTRY is note 18 of the name "Xen".
+has_pvh_entry() {
+  LC_ALL=C grep -aqP '\x04\x00\x00\x00[\x04\x08]\x00\x00\x00\x12\x00\x00\x00Xen\x00' "$1"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The initrd
+
+# Copies a module and what it depends on.
+add_module() {
+  local name=$1 file dependency
+  if [ -e "$initrd_modules/$name.ko" ] || grep -qE "/${name//[-_]/[-_]}\.ko\$" "$unpacked_modules/modules.builtin"; then
+    return
+  fi
+  file=$(find "$unpacked_modules/kernel" -name "${name//[-_]/[-_]}.ko*" -print -quit)
+  [ -n "$file" ] || fail "the kernel $version has no module $name"
+  case $file in
+    *.xz) xz -dc "$file" ;;
+    *.zst) zstd -dcq "$file" ;;
+    *) cat "$file" ;;
+  esac >"$initrd_modules/$name.ko"
+  for dependency in $(LC_ALL=C tr '\0,' '\n ' <"$initrd_modules/$name.ko" | sed -n 's/^depends=//p'); do
+    add_module "$dependency"
+  done
+}
+
+make_initrd() {
+  local root=$scratch/root applet
+  initrd_modules=$root/lib/modules/$version
+  mkdir -p "$root"/{bin,dev,proc,sys,tmp,var} "$initrd_modules"
+  cp -a "$source/rootfs/." "$root"
+  ln -s . "$root/usr"
+  ln -s bin "$root/sbin"
+  ln -s ../tmp "$root/var/run"
+
+  cp "$busybox" "$root/bin/busybox"
+  for applet in $("$busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+  done
+  gcc -std=c11 -Os -Wall -Wextra -Werror -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
+    -fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -Wl,-z,noseparate-code -s \
+    -o "$root/bin/machine-exit" "$source/machine-exit.c"
+
+  for module in "${modules[@]}"; do
+    add_module "$module"
+  done
+  "$busybox" depmod -b "$root" "$version"
+
+  # Nothing in the archive depends on who makes it, when, or in which file system. Not compressed: that costs more time
+  # in the guest than the larger file does.
+  chmod -R u=rwX,go=rX "$root"
+  find "$root" -exec touch --no-dereference --date=@0 {} +
+  (cd "$root" && find . -print0 | LC_ALL=C sort -z |
+    cpio --null --create --format=newc --owner=0:0 --reproducible --quiet) >"$scratch/initrd"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+for program in apt-get cpio dpkg-deb gcc readelf; do
+  command -v "$program" >/dev/null || fail "$program is missing: run hack/setup.sh"
+done
+busybox=$(command -v busybox) || fail 'busybox is missing: run hack/setup.sh'
+# There are two packages of it, and the guest has no libraries for the one that needs them.
+! readelf --program-headers --wide "$busybox" | grep -q INTERP || fail "$busybox is not static: install busybox-static"
+
+# One at a time: they share the cache.
+exec 9>"$cache/lock"
+flock 9
+
+if $update || [ ! -d "$cache/packages" ]; then
+  download_packages || { run_apt_get_update && download_packages; } || fail 'apt-get cannot download the kernel'
+fi
+
+# What the result depends on, to see whether it is there already.
+fingerprint=$({
+  find "$source" -type f ! -name README.md -print0 | sort -z | xargs -0 sha256sum
+  sha256sum "$busybox"
+  ls "$cache/packages"
+} | sha256sum)
+if [ -e "$output/unikernel.json" ] && [ "$(cat "$output/.fingerprint" 2>/dev/null)" = "$fingerprint" ]; then
+  exit 0
+fi
+
+scratch=$(mktemp -d "$output/.build.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+for package in "$cache"/packages/*.deb; do
+  dpkg-deb --extract "$package" "$scratch/packages"
+done
+image=$(find "$scratch/packages/boot" -name 'vmlinuz-*')
+version=${image##*/vmlinuz-}
+unpacked_modules=$(find "$scratch/packages" -type d -path "*/lib/modules/$version")
+
+if unpack_kernel "$image" "$scratch/vmlinux"; then
+  kernel=vmlinux
+else
+  kernel=vmlinuz
+  echo 'linux-guest: the kernel could not be unpacked, so it will boot more slowly' >&2
+  cp "$image" "$scratch/vmlinuz"
+fi
+make_initrd
+cat >"$scratch/unikernel.json" <<JSON
+{
+  "guest": "linux",
+  "kernel": "$kernel",
+  "initrd": "initrd",
+  "cmdline": "$kernel_words",
+  "memory": "256MiB",
+  "cpus": 1,
+  "ports": ["8080"],
+  "powerButton": true
+}
+JSON
+printf '%s\n' "$fingerprint" >"$scratch/.fingerprint"
+chmod 644 "$scratch/$kernel"
+rm -f "$output/.fingerprint" "$output/vmlinux" "$output/vmlinuz"
+mv "$scratch/$kernel" "$scratch/initrd" "$scratch/unikernel.json" "$output"
+mv "$scratch/.fingerprint" "$output"
+printf 'linux-guest: Linux %s in %s\n' "$version" "$output"
