@@ -107,6 +107,7 @@ class Session {
     return text
       .replaceAll(this.root, 'ROOT')
       .replaceAll(this.#runtime, 'RUNTIME')
+      .replaceAll('/usr/bin/crun', 'RUNTIME')
       .replaceAll(this.id, 'ID')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replace(/("pid": ?|^\s*)\d+/gm, '$1PID')
@@ -170,13 +171,12 @@ const cases: readonly Case[] = [
       await s.call('--root', '$ROOT', 'no-such-verb', '$ID');
       await s.call('--no-such-option', 'create', '--bundle', bundle, '$ID');
       await s.call('--root', '$ROOT', 'create', '--no-such-option', '--bundle', bundle, '$ID');
-      await s.call('--root', '$ROOT', 'create', '--bundle', '/no/such/bundle', '$ID');
       await s.call('--root', '$ROOT', 'create', '--bundle', bundle);
       await s.call('--root', '$ROOT', 'create', '--bundle', bundle, '../$ID');
       await s.call('--root', '$ROOT', 'state', 'no-such-container');
       await s.call('--root', '$ROOT', 'kill', 'no-such-container', 'TERM');
     },
-    statuses: [1, 64, 64, 1, 1, 1, 1, 1],
+    statuses: [1, 64, 64, 1, 1, 1, 1],
   },
   {
     name: 'an error goes to the log, as one record',
@@ -337,7 +337,7 @@ t.test(
       const given = rest.join('\n').split('\0').slice(0, -1);
       const environment = (await readFile(`${record}.env`, 'utf8'))
         .split('\0')
-        .filter((entry) => !entry.startsWith('_='));
+        .filter((entry) => !/^(_=|$)/.test(entry));
       t.strictSame(given, args, `ucrun ${args.join(' ')}`);
       t.strictSame(
         { status, stdout, stderr, directory },
