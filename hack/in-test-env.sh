@@ -246,6 +246,11 @@ $(network_settings)
 network_config_dir = "$home/networks"
 TOML
   printf 'registries = ["%s"]\n' "$UCRUN_REGISTRY" >"$home/config.toml"
+  # An engine does not hand its environment down, so ucrun has to find its configuration at its usual place.
+  cp -a /etc "$home/etc"
+  mkdir -p "$home/etc/ucrun"
+  cp "$home/config.toml" "$home/etc/ucrun/config.toml"
+  mount --bind "$home/etc" /etc
 }
 
 # What there is of each kind that could be left behind, one thing a line.
