@@ -174,7 +174,7 @@ mount_private_directories() {
     mkdir -p "$(dirname "$target")"
     printf '%s\n' "$resolver" >"$target"
   fi
-  mkdir -p /run/lock "$home"/{tmp,storage,networks}
+  mkdir -p /run/lock "$home"/{tmp,storage,networks,registry}
   chmod 1777 "$home/tmp" /run/lock
 }
 
@@ -245,11 +245,10 @@ ucrun = ["$UCRUN"]
 $(network_settings)
 network_config_dir = "$home/networks"
 TOML
-  printf 'registries = ["%s"]\n' "$UCRUN_REGISTRY" >"$home/config.toml"
   # An engine does not hand its environment down, so ucrun has to find its configuration at its usual place.
   cp -a /etc "$home/etc"
   mkdir -p "$home/etc/ucrun"
-  cp "$home/config.toml" "$home/etc/ucrun/config.toml"
+  printf 'registries = ["%s", "%s/registry"]\n' "$UCRUN_REGISTRY" "$home" >"$home/etc/ucrun/config.toml"
   mount --bind "$home/etc" /etc
 }
 
@@ -260,7 +259,8 @@ inventory() {
   find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null || true
   # Not counted is what podman itself keeps: the parent of all containers, conmon's and, under v1, those of former pods.
   find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
-  find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun %f\n' 2>/dev/null || true
+  find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun: %f\n' 2>/dev/null || true
+  find /run/ucrun -mindepth 1 ! -name kvm-proof.json -printf 'state of ucrun: %P\n' 2>/dev/null || true
 }
 
 processes() {
@@ -299,8 +299,8 @@ run_inside() {
   ip link set lo up
   write_settings
 
-  unset "${!CONTAINER@}" "${!PODMAN@}" "${!STORAGE_@}" UCRUN_ENV_CGROUP NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES
-  export UCRUN UCRUN_REGISTRY UCRUN_TEST_ENV=1 UCRUN_CONFIG=$home/config.toml TMPDIR=$home/tmp
+  unset "${!CONTAINER@}" "${!PODMAN@}" "${!STORAGE_@}" UCRUN_CONFIG UCRUN_ENV_CGROUP NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES
+  export UCRUN UCRUN_REGISTRY UCRUN_TEST_ENV=1 TMPDIR=$home/tmp
   export CONTAINERS_CONF=$home/containers.conf CONTAINERS_STORAGE_CONF=$home/storage.conf
   # No systemd runs in here to time health checks, and no firewalld to be told of ports.
   export DISABLE_HC_SYSTEMD=true NETAVARK_FW=iptables
