@@ -2,10 +2,11 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { hasFlag, parseVerbArgs } from '../forward/command-line.ts';
 import { processStartTime } from '../host/processes.ts';
 import type { Call, ContainerCall } from './container.ts';
-import { type PreparedSandbox, prepareSandbox, type UnikernelBundle } from './create.ts';
+import { type PreparedSandbox, prepareSandbox } from './create.ts';
 import { pressPowerButton } from './kill.ts';
 import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
+import type { UnikernelBundle } from './resolve-unikernel.ts';
 import { prepareLaunch } from './start.ts';
 import { pathsOf } from './state-dir.ts';
 

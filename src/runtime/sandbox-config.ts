@@ -25,6 +25,19 @@ export interface SandboxRequest {
   readonly memoryOverheadMiB: number;
 }
 
+/** The specification for crun, and its mounts, for whose places the sandbox's root has to have something. */
+export interface SandboxConfig {
+  readonly content: JsonObject;
+  readonly mounts: readonly SandboxMount[];
+}
+
+/** A mount as the specification has it; those of the engine's may have more fields. */
+export interface SandboxMount {
+  readonly destination: string;
+  readonly type?: string | undefined;
+  readonly source?: string | undefined;
+}
+
 /** Every crun accepts this version, and nothing newer is used. */
 const sandboxOciVersion = '1.0.2';
 
@@ -44,17 +57,19 @@ const engineFiles =
  * Pure. The engine's own specification is not changed.
  * @throws RuntimeError VOLUME_UNSUPPORTED naming a volume that the guest cannot have
  */
-export function sandboxConfig(request: SandboxRequest): JsonObject {
+export function sandboxConfig(request: SandboxRequest): SandboxConfig {
   const { spec } = request;
   checkVolumes(spec.mounts);
-  return {
+  const mounts = sandboxMounts(request);
+  const content = {
     ...spec.raw,
     ociVersion: sandboxOciVersion,
     root: { path: request.rootfs, readonly: true },
     process: sandboxProcess(request),
-    mounts: sandboxMounts(request),
+    mounts,
     linux: sandboxLinux(request),
   };
+  return { content, mounts };
 }
 
 function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
@@ -70,12 +85,14 @@ function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
   };
 }
 
-function sandboxMounts(request: SandboxRequest): readonly JsonObject[] {
+function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
   const { spec, files, uid, gid } = request;
   const readOnly = ['bind', 'ro', 'nosuid', 'nodev'];
   const resolvConf = spec.mounts.find(isResolvConf);
   return [
-    ...spec.mounts.filter(({ destination }) => keptPseudoFileSystems.has(destination)).map(({ raw }) => raw),
+    ...spec.mounts
+      .filter(({ destination }) => keptPseudoFileSystems.has(destination))
+      .map(({ raw, destination, type, source }) => ({ ...raw, destination, type, source })),
     ...request.hostDirectories.map((path) => bind(path, path, readOnly)),
     bind(files.kernel, sandboxPaths.kernel, [...readOnly, 'noexec']),
     ...(files.initrd === undefined ? [] : [bind(files.initrd, sandboxPaths.initrd, [...readOnly, 'noexec'])]),
@@ -159,7 +176,7 @@ export function isResolvConf({ destination, source }: Mount): boolean {
   return destination === '/etc/resolv.conf' && source !== undefined;
 }
 
-function bind(source: string, destination: string, options: readonly string[]): JsonObject {
+function bind(source: string, destination: string, options: readonly string[]): SandboxMount & JsonObject {
   return { destination, type: 'bind', source, options };
 }
 

@@ -34,6 +34,8 @@ export interface MachineRequest {
   readonly config: Pick<Config, 'vmm' | 'machine'>;
   readonly accelerator: Accelerator;
   readonly qemu: string;
+  /** The sizes of the files that QEMU puts into the guest's memory. */
+  readonly loadedBytes: number;
 }
 
 /**
@@ -47,6 +49,7 @@ export function planMachine({
   config,
   accelerator,
   qemu,
+  loadedBytes,
 }: MachineRequest): MachinePlan {
   const model =
     definition.model ??
@@ -58,7 +61,11 @@ export function planMachine({
     bus: model === 'microvm' ? 'mmio' : 'pci',
     // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
     firmware: model === 'q35' && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
-    memoryMiB: guestMemoryMiB(definition.memoryMiB ?? config.machine.memoryMiB, limits.memoryLimitBytes),
+    memoryMiB: guestMemoryMiB(
+      definition.memoryMiB ?? config.machine.memoryMiB,
+      limits.memoryLimitBytes,
+      loadedBytes,
+    ),
     cpus:
       definition.cpus ?? (limits.cpuQuota === undefined ? config.machine.cpus : Math.ceil(limits.cpuQuota)),
     hasInitrd: definition.initrd !== undefined,
@@ -111,11 +118,12 @@ function checkBootable(definition: UnikernelDefinition, format: KernelFormat, mo
   }
 }
 
-function guestMemoryMiB(wantedMiB: number, limitBytes: number | undefined): number {
+function guestMemoryMiB(wantedMiB: number, limitBytes: number | undefined, loadedBytes: number): number {
   const limitMiB = limitBytes === undefined ? Number.POSITIVE_INFINITY : Math.floor(limitBytes / bytesPerMiB);
   const memoryMiB = Math.min(wantedMiB, limitMiB);
-  if (memoryMiB >= leastMemoryMiB) return memoryMiB;
-  throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for a machine`, {
-    hint: `give it at least ${leastMemoryMiB} MiB`,
+  const neededMiB = Math.max(leastMemoryMiB, Math.ceil(loadedBytes / bytesPerMiB));
+  if (memoryMiB >= neededMiB) return memoryMiB;
+  throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for the guest`, {
+    hint: `its files alone fill ${neededMiB} MiB; raise the container's memory limit or the unikernel's "memory"`,
   });
 }

@@ -1,0 +1,143 @@
+import { realpathSync, statSync } from 'node:fs';
+import { isErrno } from '../base/errno.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { withKernelReader } from '../host/files.ts';
+import { findQemu } from '../host/find-qemu.ts';
+import { findDevice } from '../host/host-facts.ts';
+import { proveKvm } from '../host/kvm-proof.ts';
+import { findInRegistries, resolveInEntry } from '../host/registry.ts';
+import { resolveInRootfs } from '../host/rootfs-path.ts';
+import { chooseAccelerator } from '../unikernel/accelerator.ts';
+import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
+import { annotationKey, type UnikernelSource } from '../unikernel/detect.ts';
+import { requireKernelFormat } from '../unikernel/kernel-format.ts';
+import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
+import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
+import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
+import type { ContainerCall } from './container.ts';
+import type { NetworkIntent } from './record.ts';
+import { isResolvConf } from './sandbox-config.ts';
+
+/** A container that carries a unikernel, as found in its bundle. */
+export interface UnikernelBundle {
+  /** Absolute. */
+  readonly bundle: string;
+  readonly spec: Spec;
+  readonly source: UnikernelSource;
+}
+
+/** What does not depend on this ucrun's state: the unikernel, its files, and the machine for it. */
+export interface ResolvedUnikernel {
+  readonly definition: UnikernelDefinition;
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  readonly machine: MachinePlan;
+  readonly ports: readonly PortMapping[];
+  readonly network: NetworkIntent;
+}
+
+/**
+ * Find the unikernel's files and plan its machine; nothing is written but what is remembered of KVM.
+ * @throws RuntimeError for everything that is wrong with the unikernel or missing on the host
+ */
+export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): ResolvedUnikernel {
+  const { config, env, paths } = call;
+  const { spec } = found;
+  const { definition, kernel, initrd } = resolveFiles(call, found);
+  const format = withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel));
+  const qemu = findQemu(config.vmm.qemu, env.PATH);
+  const accelerator = chooseAccelerator(config.vmm.accelerator, () => proveKvm(paths.stateRoot, qemu));
+  call.log('accelerator chosen', { ...accelerator });
+  const port = environmentValue(spec, 'PORT');
+  const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
+  return {
+    definition,
+    kernel,
+    initrd,
+    ports,
+    machine: planMachine({
+      definition,
+      format,
+      limits: spec,
+      config,
+      accelerator,
+      qemu,
+      loadedBytes: sizeOf(kernel) + (initrd === undefined ? 0 : sizeOf(initrd)),
+    }),
+    network: networkIntent(call, spec, ports),
+  };
+}
+
+function resolveFiles(call: ContainerCall, found: UnikernelBundle) {
+  const { source } = found;
+  if (source.kind === 'image') {
+    const definition = parseDefinition(source.settings, 'the annotations', annotationKey);
+    const rootfs = realpathOfRootfs(found);
+    return {
+      definition,
+      kernel: resolveInRootfs(rootfs, definition.kernel, 'kernel'),
+      initrd:
+        definition.initrd === undefined ? undefined : resolveInRootfs(rootfs, definition.initrd, 'initrd'),
+    };
+  }
+  const entry = findInRegistries(call.config.registries, source.name);
+  for (const key of ['guest', 'kernel', 'initrd']) {
+    if (key in source.overrides) {
+      throw new RuntimeError(
+        'UNIKERNEL_INVALID',
+        `annotation "${annotationKey(key)}" contradicts SERVICE_NAME=${source.name}`,
+      );
+    }
+  }
+  // Each is checked by itself first, so that an error names the place it comes from.
+  const base = parseDefinition(entry.content, entry.source);
+  parseDefinition(
+    { guest: base.guest, kernel: base.kernel, ...source.overrides },
+    'the annotations',
+    annotationKey,
+  );
+  const definition = parseDefinition({ ...entry.content, ...source.overrides }, entry.source);
+  return {
+    definition,
+    kernel: resolveInEntry(entry, definition.kernel, 'kernel'),
+    initrd: definition.initrd === undefined ? undefined : resolveInEntry(entry, definition.initrd, 'initrd'),
+  };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path).size;
+}
+
+/** A tracker's own program is not started; the words after it are the guest's. An image's words are all the guest's. */
+export function guestArgs({ spec, source }: UnikernelBundle): readonly string[] {
+  return source.kind === 'registry' ? spec.args.slice(1) : spec.args;
+}
+
+function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapping[]): NetworkIntent {
+  const namespace = findNamespace(spec, 'network');
+  return {
+    mode: call.config.network.mode,
+    isHostNetwork: namespace === undefined,
+    namespacePath: namespace?.path,
+    isRootless: !call.isHostRoot,
+    hasTun: findDevice('/dev/net/tun') !== undefined,
+    ports,
+    resolvConf: spec.mounts.find(isResolvConf)?.source,
+  };
+}
+
+/** The engine's root file system, absolute. */
+export function rootfsOf({ bundle, spec }: UnikernelBundle): string {
+  return spec.rootPath.startsWith('/') ? spec.rootPath : `${bundle}/${spec.rootPath}`;
+}
+
+function realpathOfRootfs(found: UnikernelBundle): string {
+  try {
+    return realpathSync(rootfsOf(found));
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT', 'ENOTDIR')) throw cause;
+    throw new RuntimeError('SPEC_INVALID', `root.path "${found.spec.rootPath}" of the bundle is missing`, {
+      cause,
+    });
+  }
+}

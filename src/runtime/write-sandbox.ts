@@ -1,0 +1,83 @@
+import { chmodSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { makeDirectory, writeFileAtomic } from '../host/files.ts';
+import { findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
+import { unstartedScript } from '../unikernel/launch-script.ts';
+import type { MachinePlan } from '../unikernel/machine.ts';
+import type { ContainerCall } from './container.ts';
+import { monitorGid } from './monitor-user.ts';
+import type { ContainerRecord, NetworkIntent } from './record.ts';
+import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
+import { type DeviceNode, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
+
+/**
+ * Write the sandbox's specification, its root and its launch folder into the container's state.
+ * @param changeHooks what to do with the specification's hooks
+ * @throws RuntimeError VOLUME_UNSUPPORTED
+ */
+export function writeSandbox(
+  { paths, config }: ContainerCall,
+  { spec }: UnikernelBundle,
+  unikernel: ResolvedUnikernel,
+  record: ContainerRecord,
+  changeHooks: ((hooks: unknown) => unknown) | undefined,
+): void {
+  const { machine } = unikernel;
+  makeDirectory(paths.launchDirectory, 0o755);
+  makeDirectory(`${paths.launchDirectory}/run`, 0o755);
+  writeFileAtomic(paths.launchScript, unstartedScript, 0o444);
+  const { content, mounts } = sandboxConfig({
+    spec,
+    machine,
+    rootfs: paths.rootfs,
+    launchDirectory: paths.launchDirectory,
+    files: {
+      kernel: readableFile(unikernel.kernel, paths.copies, 'kernel'),
+      initrd:
+        unikernel.initrd === undefined ? undefined : readableFile(unikernel.initrd, paths.copies, 'initrd'),
+    },
+    uid: record.uid.container,
+    gid: monitorGid(spec, record.uid.container),
+    devices: neededDevices(machine, record.network),
+    hostDirectories: hostDirectories(machine.qemu),
+    memoryOverheadMiB: config.vmm.memoryOverheadMiB,
+  });
+  makeRootfs(paths.rootfs, mounts);
+  const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
+  writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
+}
+
+function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly DeviceNode[] {
+  const wanted = [
+    ...(machine.accelerator.kind === 'kvm' ? ['/dev/kvm'] : []),
+    ...(network.isHostNetwork || network.isRootless || network.mode === 'user' ? [] : ['/dev/net/tun']),
+  ];
+  return wanted.flatMap((path) => findDevice(path) ?? []);
+}
+
+/**
+ * A root that is empty but for the links of a merged /usr and the places to mount on. crun would make those itself, but root of
+ * a container with a user namespace may not write here.
+ */
+function makeRootfs(rootfs: string, mounts: readonly SandboxMount[]): void {
+  makeDirectory(rootfs, 0o755);
+  for (const name of mergedUsrLinks) {
+    if (isLink(`/${name}`)) symlinkSync(`usr/${name}`, `${rootfs}/${name}`);
+  }
+  for (const { destination, type, source } of mounts) {
+    const place = `${rootfs}${destination}`;
+    const isFile = type === 'bind' && source !== undefined && statSync(source).isFile();
+    mkdirSync(isFile ? dirname(place) : place, { recursive: true, mode: 0o755 });
+    if (isFile) writeFileSync(place, '', { mode: 0o444 });
+  }
+}
+
+/** The file itself if everyone may read it, else a copy: the monitor's user is nobody's friend. */
+function readableFile(path: string, copies: string, name: string): string {
+  if ((statSync(path).mode & 0o004) !== 0) return path;
+  makeDirectory(copies, 0o711);
+  const copy = `${copies}/${name}`;
+  copyFileSync(path, copy);
+  chmodSync(copy, 0o444);
+  return copy;
+}
