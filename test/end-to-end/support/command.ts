@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 
 export interface Outcome {
@@ -13,6 +14,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Do not end the input: on a terminal its end is a character that programs may echo. */
   readonly keepsInputOpen?: boolean;
+  /** Write the input once this was printed on stdout, as a person would, and do not end it. */
+  readonly typesAfter?: RegExp;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutSeconds?: number;
@@ -25,7 +28,7 @@ export interface CommandOptions {
 export async function run(
   program: string,
   args: readonly string[],
-  { input = '', keepsInputOpen = false, env = {}, cwd, timeoutSeconds = 60 }: CommandOptions = {},
+  { input = '', keepsInputOpen = false, typesAfter, env = {}, cwd, timeoutSeconds = 60 }: CommandOptions = {},
 ): Promise<Outcome> {
   const running = execa(program, args, {
     env,
@@ -37,7 +40,8 @@ export async function run(
   });
   // A program that does not read, or has ended, is no fault here.
   running.stdin.on('error', () => undefined);
-  if (keepsInputOpen) running.stdin.write(input);
+  if (typesAfter !== undefined) onceMatched(running.stdout, typesAfter, () => running.stdin.write(input));
+  else if (keepsInputOpen) running.stdin.write(input);
   else running.stdin.end(input);
   const result = await running;
   const { stdout, stderr, exitCode, signal } = result;
@@ -80,4 +84,13 @@ export function runOnTerminal(
     ['--quiet', '--return', '--command', [program, ...args].map(quote).join(' '), '/dev/null'],
     { ...options, keepsInputOpen: true },
   );
+}
+
+function onceMatched(stream: Readable, pattern: RegExp, act: () => void): void {
+  let seen = '';
+  stream.on('data', (chunk) => {
+    const before = pattern.test(seen);
+    seen += chunk;
+    if (!before && pattern.test(seen)) act();
+  });
 }

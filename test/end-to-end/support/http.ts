@@ -1,0 +1,14 @@
+import { waitFor } from './wait.ts';
+
+/** The body of an answer to GET. @throws Error if there is none within a second, or it is not 200 */
+export async function get(url: string): Promise<string> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(1000), headers: { connection: 'close' } });
+  const body = await response.text();
+  if (response.status !== 200) throw new Error(`${url} answers ${response.status}: ${body}`);
+  return body;
+}
+
+/** The first answer of a server that may not be up yet. */
+export function firstAnswer(url: string): Promise<string> {
+  return waitFor(`an answer from ${url}`, () => get(url), 60);
+}

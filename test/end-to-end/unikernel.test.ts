@@ -1,0 +1,358 @@
+/** A unikernel is a container: what podman's users do with containers, done with virtual machines. */
+import t from 'tap';
+import { run, runOnTerminal } from './support/command.ts';
+import {
+  addressOf,
+  monitorOf,
+  processesOf,
+  removeAtEnd,
+  runArgs,
+  runGuest,
+  startGuest,
+  waitForReady,
+} from './support/guests.ts';
+import { firstAnswer, get } from './support/http.ts';
+import { buildPlainImage, buildTrackerImage, plainImage } from './support/images.ts';
+import { nothingLeft, tracesOf } from './support/leftovers.ts';
+import { inspect, podman, podmanOutput } from './support/podman.ts';
+
+t.before(async () => {
+  await buildPlainImage();
+  await buildTrackerImage();
+});
+
+/** Whoever types before the guest listens cannot expect to be heard. */
+const typesAfter = /^hello: ready[^\n]*\n/m;
+
+const status = (name: string) => inspect(name, '{{.State.Status}} {{.State.ExitCode}}');
+
+/** Tell a hello guest to end. It answers before it does. */
+async function askToEnd(address: string, code: number): Promise<void> {
+  await fetch(`http://${address}:8080/exit?code=${code}`, {
+    method: 'POST',
+    headers: { connection: 'close' },
+  });
+}
+
+t.test('a unikernel answers on its published port and its own address, and stops in time', async (t) => {
+  const name = 'uk-hello';
+  const traces = await startGuest(t, name, {
+    service: 'hello',
+    options: ['--publish', '8080:8080', '--env', 'PORT=8080'],
+  });
+  const published = JSON.parse(await firstAnswer('http://127.0.0.1:8080/'));
+  t.match(published, { name: 'hello', uptime: Number, requests: Number, cmdline: /\bport=8080\b/ });
+  const address = await addressOf(name);
+  t.match(JSON.parse(await get(`http://${address}:8080/`)), { cmdline: new RegExp(`\\bip=${address}/`) });
+  t.equal(await status(name), 'running 0');
+
+  const { stdout, stderr } = await podman(['logs', name]);
+  t.match(stdout, /^hello: ready after \d+ ms/m, 'the console is the log');
+  t.strictSame(
+    stdout.split('\n').filter((line) => !/^(hello: .*)?\r?$/.test(line)),
+    [],
+    'with nothing else in it',
+  );
+  t.equal(stderr, '');
+  t.match(await podmanOutput(['stats', '--no-stream', '--format', '{{.MemUsage}}', name]), /^[1-9]/);
+
+  const started = performance.now();
+  t.strictSame(await podman(['stop', name]), { status: 0, stdout: `${name}\n`, stderr: '' });
+  t.ok(performance.now() - started < 5000, 'well before podman loses its patience after 10 s');
+  t.equal(await status(name), 'exited 0');
+  t.match((await podman(['logs', name])).stdout, /power button/, 'the guest was asked');
+  t.equal((await podman(['rm', name])).status, 0);
+  await nothingLeft(traces);
+});
+
+t.test("the guest's exit status is the container's", async (t) => {
+  const name = 'uk-exit';
+  await startGuest(t, name, { service: 'hello' });
+  for (const [index, code] of [0, 3, 127, 255].entries()) {
+    if (index > 0) {
+      await podmanOutput(['start', name]);
+      await waitForReady(name, index + 1);
+    }
+    await askToEnd(await addressOf(name), code);
+    t.equal(await podmanOutput(['wait', name]), String(code));
+    t.equal(await status(name), `exited ${code}`);
+  }
+});
+
+t.test('in the foreground podman ends with the status of the guest, and --rm leaves nothing', async (t) => {
+  for (const code of [0, 3, 255]) {
+    const cmdline = `name=hello exit=${code}`;
+    const options = ['--rm', '--network', 'none', '--annotation', `ucrun.cmdline=${cmdline}`];
+    const { status, stdout, stderr } = await runGuest('uk-foreground', { service: 'hello', options });
+    t.equal(status, code);
+    t.match(stdout, /^hello: ready/m);
+    t.equal(stderr, '');
+    t.not((await podman(['container', 'exists', 'uk-foreground'])).status, 0);
+  }
+});
+
+t.test('an annotation that the guest cannot understand is shown by the guest', async (t) => {
+  const options = ['--rm', '--network', 'none', '--annotation', 'ucrun.cmdline=exit=never'];
+  const { status, stdout } = await runGuest('uk-malformed', { service: 'hello', options });
+  t.equal(status, 2);
+  t.match(stdout, /exit=never/);
+});
+
+t.test('a Linux guest serves, and ends at the press of its power button', async (t) => {
+  const name = 'uk-linux';
+  await startGuest(t, name, {
+    service: 'linux',
+    options: ['--publish', '8081:8080', '--env', 'PORT=8080', '--hostname', 'some-linux'],
+  });
+  t.match(await firstAnswer('http://127.0.0.1:8081/'), /some-linux/);
+  t.match(await get(`http://${await addressOf(name)}:8080/`), /some-linux/);
+  t.match(
+    (await podman(['logs', name])).stdout,
+    /^linux: ready[^\n]*\r?\n$/,
+    'only its own line is in the log',
+  );
+  t.equal((await podman(['stop', name])).status, 0);
+  t.equal(await status(name), 'exited 0');
+});
+
+t.test('a Linux guest runs a command with its words and environment', async (t) => {
+  // Without double quotes, which Linux has no way to write on its command line.
+  const script = 'echo $GREETING; for word; do echo [$word]; done; exit 42';
+  const { status, stdout, stderr } = await runGuest('uk-command', {
+    service: 'linux',
+    options: ['--rm', '--env', 'GREETING=good day'],
+    args: ['sh', '-c', script, 'sh', 'one', 'two words'],
+  });
+  t.equal(status, 42);
+  t.match(stdout, /^good day\r?\n\[one\]\r?\n\[two words\]\r?\n$/);
+  t.equal(stderr, '');
+});
+
+t.test('a Linux guest reaches a container, and is reached by it', async (t) => {
+  const server = 'uk-neighbour';
+  await podmanOutput([
+    'run',
+    '--detach',
+    '--name',
+    server,
+    plainImage,
+    'httpd',
+    '-f',
+    '-p',
+    '80',
+    '-h',
+    '/etc',
+  ]);
+  removeAtEnd(t, server, await tracesOf(server));
+  const { stdout } = await runGuest('uk-client', {
+    service: 'linux',
+    options: ['--rm'],
+    args: ['wget', '-q', '-O', '-', `http://${await addressOf(server)}/passwd`],
+  });
+  t.match(stdout, /^root:x:0:0:/m);
+
+  await startGuest(t, 'uk-served', { service: 'hello' });
+  const url = `http://${await addressOf('uk-served')}:8080/`;
+  t.match(await podmanOutput(['exec', server, 'wget', '-q', '-O', '-', url]), /"hello"/);
+});
+
+t.test('-i: what podman reads is typed on the console', async (t) => {
+  const guest = { service: 'hello', options: ['--rm', '-i', '--network', 'none'] } as const;
+  const { status, stdout } = await runGuest('uk-typed', guest, {
+    input: 'good day\nexit 7\n',
+    typesAfter,
+  });
+  t.equal(status, 7);
+  t.match(stdout, /you said: good day/);
+});
+
+t.test('-t: the console is a terminal', async (t) => {
+  const guest = { service: 'hello', options: ['--rm', '-it', '--network', 'none'] } as const;
+  const typed = await runOnTerminal('podman', runArgs('uk-terminal', guest), {
+    input: 'exit 9\n',
+    typesAfter,
+  });
+  t.equal(typed.status, 9);
+  t.match(typed.stdout, /^hello: ready/m);
+  const interrupted = await runOnTerminal('podman', runArgs('uk-terminal', guest), {
+    input: '\x03',
+    typesAfter,
+  });
+  t.equal(interrupted.status, 130, 'Ctrl-C is for the guest to handle');
+});
+
+t.test('a container that was created in two steps is started', async (t) => {
+  const name = 'uk-created';
+  const [runtime = '', , ...rest] = runArgs(name, { service: 'hello', options: [] });
+  await podmanOutput([runtime, 'create', ...rest]);
+  removeAtEnd(t, name, await tracesOf(name));
+  await podmanOutput(['init', name]);
+  t.equal(await status(name), 'initialized 0');
+  t.notOk(
+    [...(await processesOf(name).catch(() => new Map())).values()].includes('qemu-system-x86'),
+    'no guest runs yet',
+  );
+  await podmanOutput(['start', name]);
+  await waitForReady(name);
+  t.match(await firstAnswer(`http://${await addressOf(name)}:8080/`), /"hello"/);
+});
+
+t.test('a container that was never started is removed', async (t) => {
+  const name = 'uk-unstarted';
+  const [runtime = '', , ...rest] = runArgs(name, { service: 'hello', options: [] });
+  await podmanOutput([runtime, 'create', ...rest]);
+  await podmanOutput(['init', name]);
+  const traces = await tracesOf(name);
+  t.equal((await podman(['rm', name])).status, 0);
+  await nothingLeft(traces);
+});
+
+t.test('--network none: a guest without a card', async (t) => {
+  await startGuest(t, 'uk-none', { service: 'hello', options: ['--network', 'none'] });
+  const { stdout } = await podman(['logs', 'uk-none']);
+  t.notMatch(stdout, /\bip=/, 'it is not told of an address');
+  t.equal((await podman(['stop', 'uk-none'])).status, 0);
+  t.equal(await status('uk-none'), 'exited 0');
+});
+
+t.test("--network host: the guest's ports are the host's", async (t) => {
+  await startGuest(t, 'uk-host', { service: 'hello', options: ['--network', 'host', '--env', 'PORT=18090'] });
+  t.match(JSON.parse(await firstAnswer('http://127.0.0.1:18090/')), {
+    cmdline: /\bip=10\.0\.2\.15\/24\b.*\bport=18090\b/,
+  });
+
+  const { status: code, stderr } = await runGuest('uk-host-again', {
+    service: 'hello',
+    options: ['--rm', '--network', 'host', '--env', 'PORT=18090'],
+  });
+  t.not(code, 0, 'a port that is taken is an error');
+  t.match(stderr, /18090/, 'which names the port');
+});
+
+t.test('two guests at once are two machines', async (t) => {
+  const names = ['uk-first', 'uk-second'] as const;
+  await Promise.all(
+    names.map((name, index) =>
+      startGuest(t, name, { service: 'hello', options: ['--publish', `${18091 + index}:8080`] }),
+    ),
+  );
+  for (const [index, name] of names.entries()) {
+    const { cmdline } = JSON.parse(await firstAnswer(`http://127.0.0.1:${18091 + index}/`));
+    t.match(cmdline, `ip=${await addressOf(name)}/`);
+  }
+  const uids = await Promise.all(
+    names.map(
+      async (name) => (await run('stat', ['--format', '%u', `/proc/${await monitorOf(name)}`])).stdout,
+    ),
+  );
+  t.not(uids[0], uids[1], 'with users of their own');
+});
+
+t.test('a pod holds a unikernel and a plain container', async (t) => {
+  const pod = 'uk-pod';
+  await podmanOutput(['pod', 'create', '--name', pod, '--publish', '18095:8080']);
+  t.teardown(() => podman(['pod', 'rm', '--force', '--time', '0', pod]));
+  await startGuest(t, 'uk-in-pod', { service: 'hello', options: ['--pod', pod] });
+  t.match(await firstAnswer('http://127.0.0.1:18095/'), /"hello"/);
+  const plain = await podman(['run', '--rm', '--pod', pod, plainImage, 'echo', 'beside it']);
+  t.strictSame(plain, { status: 0, stdout: 'beside it\n', stderr: '' });
+  // The tap is in the pod's namespace, which stays when the container goes.
+  t.equal((await podman(['rm', '--force', '--time', '0', 'uk-in-pod'])).status, 0);
+  const links = await podmanOutput(['run', '--rm', '--pod', pod, plainImage, 'ls', '/sys/class/net']);
+  t.notMatch(links, /tap/, 'no tap is left in it');
+});
+
+t.test('exec is refused, and nothing runs', async (t) => {
+  await startGuest(t, 'uk-exec', { service: 'hello' });
+  const before = await processesOf('uk-exec');
+  for (const options of [[], ['--interactive'], ['--detach']]) {
+    const { status, stdout, stderr } = await podman([
+      'exec',
+      ...options,
+      'uk-exec',
+      'sh',
+      '-c',
+      'echo on the host',
+    ]);
+    t.not(status, 0);
+    t.equal(stdout.replace(/^[0-9a-f]{64}\n$/, ''), '');
+    t.match(stderr, /exec.*podman (logs|attach)/s, 'the alternatives are named');
+  }
+  t.strictSame([...(await processesOf('uk-exec')).keys()], [...before.keys()]);
+  t.equal(await status('uk-exec'), 'running 0');
+});
+
+t.test('pause stops the guest, unpause continues it', async (t) => {
+  await startGuest(t, 'uk-pause', { service: 'hello' });
+  const url = `http://${await addressOf('uk-pause')}:8080/`;
+  await firstAnswer(url);
+  t.equal((await podman(['pause', 'uk-pause'])).status, 0);
+  t.equal(await status('uk-pause'), 'paused 0');
+  await t.rejects(get(url), 'no answer while paused');
+  t.equal((await podman(['unpause', 'uk-pause'])).status, 0);
+  t.match(await firstAnswer(url), /"hello"/);
+});
+
+t.test('restart', async (t) => {
+  await startGuest(t, 'uk-restart', { service: 'hello', options: ['--publish', '18096:8080'] });
+  await firstAnswer('http://127.0.0.1:18096/');
+  t.equal((await podman(['restart', 'uk-restart'])).status, 0);
+  await waitForReady('uk-restart', 2);
+  t.match(await firstAnswer('http://127.0.0.1:18096/'), /"hello"/);
+});
+
+t.test('a restart policy starts a guest that failed again', async (t) => {
+  const options = [
+    '--network',
+    'none',
+    '--restart',
+    'on-failure:2',
+    '--annotation',
+    'ucrun.cmdline=name=hello exit=5',
+  ];
+  await podmanOutput(runArgs('uk-policy', { service: 'hello', options: ['--detach', ...options] }));
+  removeAtEnd(t, 'uk-policy', await tracesOf('uk-policy'));
+  await waitForReady('uk-policy', 3);
+  t.equal(await podmanOutput(['wait', 'uk-policy']), '5');
+});
+
+for (const [signal, code] of [
+  ['KILL', 137],
+  ['TERM', 0],
+  ['INT', 0],
+] as const) {
+  t.test(`podman kill --signal ${signal}`, async (t) => {
+    const name = `uk-kill-${signal.toLowerCase()}`;
+    await startGuest(t, name, { service: 'hello' });
+    t.equal((await podman(['kill', '--signal', signal, name])).status, 0);
+    t.equal(await podmanOutput(['wait', name]), String(code));
+    t.not((await podman(['kill', name])).status, 0, 'a machine that is off cannot be killed');
+  });
+}
+
+t.test('a signal that means nothing to a machine does it no harm', async (t) => {
+  await startGuest(t, 'uk-signal', { service: 'hello' });
+  t.equal((await podman(['kill', '--signal', 'USR1', 'uk-signal'])).status, 0);
+  t.match(await firstAnswer(`http://${await addressOf('uk-signal')}:8080/`), /"hello"/);
+});
+
+t.test('rm --force of a running guest leaves nothing', async (t) => {
+  const traces = await startGuest(t, 'uk-removed', {
+    service: 'hello',
+    options: ['--publish', '18097:8080'],
+  });
+  t.equal((await podman(['rm', '--force', '--time', '0', 'uk-removed'])).status, 0);
+  await nothingLeft(traces);
+});
+
+t.test('--rm of a guest that is stopped leaves nothing', async (t) => {
+  const traces = await startGuest(t, 'uk-rm', { service: 'hello', options: ['--rm'] });
+  t.equal((await podman(['stop', 'uk-rm'])).status, 0);
+  await nothingLeft(traces);
+});
+
+t.test('a QEMU that is killed ends its container', async (t) => {
+  await startGuest(t, 'uk-crashed', { service: 'hello' });
+  process.kill(await monitorOf('uk-crashed'), 'SIGKILL');
+  t.equal(await podmanOutput(['wait', 'uk-crashed']), '137');
+});
