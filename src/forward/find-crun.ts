@@ -1,5 +1,6 @@
-import { accessSync, constants, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
+import { isProgram } from '../host/files.ts';
 
 /** Where distributions put crun. Engines call us for kill and delete with no PATH at all. */
 const usualDirectories = [
@@ -18,7 +19,7 @@ const usualDirectories = [
  */
 export function findCrun(configured: string | undefined, searchPath: string | undefined): string {
   if (configured !== undefined) {
-    if (isExecutable(configured)) return configured;
+    if (isOtherProgram(configured)) return configured;
     throw new RuntimeError('CRUN_MISSING', `crun is missing: the configuration says "${configured}"`, {
       hint: 'correct the key "crun" in ucrun\'s config.toml, or remove it to have crun searched for',
     });
@@ -27,19 +28,14 @@ export function findCrun(configured: string | undefined, searchPath: string | un
   const directories = [...new Set([...fromPath, ...usualDirectories])];
   for (const directory of directories) {
     const candidate = `${directory}/crun`;
-    // A host may have linked crun to us; following that link would call us for ever.
-    if (isExecutable(candidate) && realpathSync(candidate) !== process.execPath) return candidate;
+    if (isOtherProgram(candidate)) return candidate;
   }
   throw new RuntimeError('CRUN_MISSING', `crun is missing: looked in ${directories.join(', ')}`, {
     hint: 'install the package crun, or set the key "crun" in ucrun\'s config.toml',
   });
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/** A host may have linked crun to us; following that link would call us for ever. */
+function isOtherProgram(path: string): boolean {
+  return isProgram(path) && realpathSync(path) !== process.execPath;
 }

@@ -1,6 +1,8 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   fchmodSync,
   fstatSync,
   mkdirSync,
@@ -75,6 +77,16 @@ export function listDirectory(path: string): readonly string[] {
 /** Whether something is there, links followed. */
 export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Whether a path is a program that we may run. A directory is none, though it counts as executable. */
+export function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** Remove a directory if it is empty; it not being so, or not being there, is no error. */

@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
+import { isProgram } from './files.ts';
 
 const architectures: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
   x64: 'x86_64',
@@ -14,7 +14,7 @@ const usualDirectories = ['/usr/bin', '/usr/local/bin', '/usr/libexec', '/run/cu
  */
 export function findQemu(configured: string | undefined, searchPath: string | undefined): string {
   if (configured !== undefined) {
-    if (isExecutable(configured)) return configured;
+    if (isProgram(configured)) return configured;
     throw new RuntimeError('QEMU_MISSING', `QEMU is missing: the configuration says "${configured}"`, {
       hint: 'correct the key "qemu" of [vmm] in ucrun\'s config.toml, or remove it to have QEMU searched for',
     });
@@ -24,7 +24,7 @@ export function findQemu(configured: string | undefined, searchPath: string | un
   // Red Hat's packages call it qemu-kvm.
   const names = [`qemu-system-${architectures[process.arch] ?? process.arch}`, 'qemu-kvm'];
   const candidates = directories.flatMap((directory) => names.map((name) => `${directory}/${name}`));
-  const found = candidates.find(isExecutable);
+  const found = candidates.find(isProgram);
   if (found !== undefined) return found;
   throw new RuntimeError(
     'QEMU_MISSING',
@@ -33,13 +33,4 @@ export function findQemu(configured: string | undefined, searchPath: string | un
       hint: "install it (Debian, Ubuntu: qemu-system-x86; Fedora: qemu-kvm-core), or set [vmm] qemu in ucrun's config.toml",
     },
   );
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
