@@ -128,7 +128,7 @@ class FieldReader {
   cpus(): number | undefined {
     const value = this.#raw.cpus;
     if (value === undefined) return undefined;
-    const cpus = typeof value === 'string' ? Number(value) : value;
+    const cpus = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
     if (typeof cpus !== 'number' || !Number.isInteger(cpus) || cpus < 1 || cpus > 255) {
       throw this.#invalid('cpus', 'a whole number from 1 to 255', value);
     }
