@@ -1,0 +1,150 @@
+import t from 'tap';
+import { type DefinitionKey, definitionKeys, parseDefinition } from '../../src/unikernel/definition.ts';
+
+const source = '/r/x/unikernel.json';
+const least = { guest: 'raw', kernel: 'k.elf' };
+
+t.test('parseDefinition() gives the least definition its defaults', async (t) => {
+  t.strictSame(parseDefinition(least, source), {
+    guest: 'raw',
+    kernel: 'k.elf',
+    initrd: undefined,
+    cmdline: '',
+    memoryMiB: undefined,
+    cpus: undefined,
+    ports: [],
+    model: undefined,
+    powerButton: undefined,
+  });
+});
+
+t.test('parseDefinition() reads every key, as a file and as annotations have it', async (t) => {
+  const expected = {
+    guest: 'linux',
+    kernel: 'vmlinuz',
+    initrd: 'initrd',
+    cmdline: 'ip={ipv4}  x="a b"',
+    memoryMiB: 2048,
+    cpus: 2,
+    ports: [
+      { host: 8080, guest: 8080, protocol: 'tcp' },
+      { host: 9090, guest: 90, protocol: 'udp' },
+    ],
+    model: 'q35',
+    powerButton: false,
+  };
+  const texts = {
+    guest: 'linux',
+    kernel: 'vmlinuz',
+    initrd: 'initrd',
+    cmdline: expected.cmdline,
+    memory: '2GiB',
+    machine: 'q35',
+  };
+  const file = { ...texts, cpus: 2, ports: ['8080', '9090:90/udp'], powerButton: false };
+  const annotations = { ...texts, cpus: '2', ports: '8080,9090:90/udp', powerButton: 'false' };
+  t.strictSame(parseDefinition(file, source), expected);
+  t.strictSame(parseDefinition(annotations, source), expected);
+  t.strictSame(Object.keys(file).sort(), [...definitionKeys].sort(), 'no key is left out of this test');
+});
+
+t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
+  const text = 'must be a string, not';
+  const cases: readonly [key: DefinitionKey, value: unknown, code: string, problem: string][] = [
+    ['guest', 1, 'UNIKERNEL_INVALID', `"guest" in ${source} ${text} 1`],
+    ['guest', '', 'UNIKERNEL_INVALID', `${source} has no "guest"`],
+    ['guest', undefined, 'UNIKERNEL_INVALID', `${source} has no "guest"`],
+    ['guest', 'Raw', 'GUEST_UNKNOWN', `unknown guest type "Raw" in ${source}`],
+    ['guest', 'toString', 'GUEST_UNKNOWN', `unknown guest type "toString" in ${source}`],
+    ['kernel', ['k'], 'UNIKERNEL_INVALID', `"kernel" in ${source} ${text} ["k"]`],
+    ['kernel', null, 'UNIKERNEL_INVALID', `"kernel" in ${source} ${text} null`],
+    ['kernel', '', 'UNIKERNEL_INVALID', `${source} has no "kernel"`],
+    ['kernel', undefined, 'UNIKERNEL_INVALID', `${source} has no "kernel"`],
+    [
+      'kernel',
+      'a\0b',
+      'UNIKERNEL_INVALID',
+      `"kernel" in ${source} must be one line of text, not "a\\u0000b"`,
+    ],
+    ['initrd', true, 'UNIKERNEL_INVALID', `"initrd" in ${source} ${text} true`],
+    ['cmdline', 'a\nb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\nb"`],
+    ['cmdline', 'a\rb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\rb"`],
+    ['memory', 128, 'UNIKERNEL_INVALID', `"memory" in ${source} ${text} 128`],
+    ['memory', '128', 'MEMORY_INVALID', `memory in ${source} is "128", not a size`],
+    ['memory', '0MiB', 'MEMORY_INVALID', `memory in ${source} is "0MiB", not a size`],
+    [
+      'ports',
+      8080,
+      'UNIKERNEL_INVALID',
+      `"ports" in ${source} must be a list such as ["8080", "9090/udp"], not 8080`,
+    ],
+    [
+      'ports',
+      [8080],
+      'UNIKERNEL_INVALID',
+      `"ports" in ${source} must be a list such as ["8080", "9090/udp"], not [8080]`,
+    ],
+    ['ports', ['http'], 'PORT_INVALID', `"http" in ports in ${source} is not a port`],
+    ['ports', ['80', '80'], 'PORT_INVALID', `ports in ${source} names port 80/tcp twice`],
+    ['machine', 'pc', 'UNIKERNEL_INVALID', `"machine" in ${source} must be "microvm" or "q35", not "pc"`],
+    ['machine', 1, 'UNIKERNEL_INVALID', `"machine" in ${source} ${text} 1`],
+    [
+      'powerButton',
+      'yes',
+      'UNIKERNEL_INVALID',
+      `"powerButton" in ${source} must be true or false, not "yes"`,
+    ],
+    ['powerButton', 1, 'UNIKERNEL_INVALID', `"powerButton" in ${source} must be true or false, not 1`],
+  ];
+  for (const [key, value, code, message] of cases) {
+    t.throws(
+      () => parseDefinition({ ...least, [key]: value }, source),
+      { code, message },
+      `${key}: ${JSON.stringify(value)}`,
+    );
+  }
+  for (const cpus of [0, -1, 1.5, 256, Number.NaN, null, [1], 'two', '', '1.5', '0x2', '1e1', ' 2', '256']) {
+    t.throws(
+      () => parseDefinition({ ...least, cpus }, source),
+      {
+        code: 'UNIKERNEL_INVALID',
+        message: `"cpus" in ${source} must be a whole number from 1 to 255, not ${JSON.stringify(cpus)}`,
+      },
+      `cpus: ${JSON.stringify(cpus)}`,
+    );
+  }
+  const untested = definitionKeys.filter(
+    (key) => key !== 'cpus' && !cases.some(([tested]) => tested === key),
+  );
+  t.strictSame(untested, [], 'every key has a wrong value in this test');
+});
+
+t.test('parseDefinition() writes keys as the source does', async (t) => {
+  const shown = (key: string) => `ucrun.${key}`;
+  const parse = (raw: object) => () => parseDefinition({ ...raw }, 'the annotations', shown);
+  t.throws(parse({ guest: 'raw' }), { message: 'the annotations has no "ucrun.kernel"' });
+  t.throws(parse({ ...least, cpus: 'x' }), { message: /^"ucrun\.cpus" in the annotations must be / });
+  t.throws(parse({ ...least, memory: '1' }), {
+    message: 'ucrun.memory in the annotations is "1", not a size',
+  });
+  t.throws(parse({ ...least, ports: 'x' }), {
+    message: '"x" in ucrun.ports in the annotations is not a port',
+  });
+  t.throws(parse({ ...least, cpu: '1' }), {
+    message: 'unknown key "ucrun.cpu" in the annotations',
+    hint: 'did you mean "ucrun.cpus"?',
+  });
+});
+
+t.test('parseDefinition() refuses an unknown key and names the nearest', async (t) => {
+  const cases: readonly [key: string, hint: string | RegExp][] = [
+    ['kernal', 'did you mean "kernel"?'],
+    ['power_button', 'did you mean "powerButton"?'],
+    ['colour', /^known keys: guest, kernel, initrd, /],
+    ['constructor', /^known keys: /],
+  ];
+  for (const [key, hint] of cases) {
+    const expected = { code: 'UNIKERNEL_INVALID', message: `unknown key "${key}" in ${source}`, hint };
+    t.throws(() => parseDefinition({ ...least, [key]: 'x' }, source), expected, key);
+  }
+});

@@ -1,0 +1,127 @@
+import t from 'tap';
+import { checkName, detectUnikernel } from '../../src/unikernel/detect.ts';
+import { capturedSpec, specWith } from './support/fixtures.ts';
+
+const withEnv = (...env: readonly string[]) => specWith({ process: { env } });
+const withAnnotations = (annotations: object, ...env: readonly string[]) =>
+  specWith({ process: { env }, annotations });
+
+t.test('detectUnikernel() finds none in a plain container', async (t) => {
+  t.equal(detectUnikernel(specWith({})), undefined);
+  t.equal(detectUnikernel(withEnv('PATH=/bin', 'NAME=x', 'MY_SERVICE_NAME=x')), undefined);
+  t.equal(detectUnikernel(withEnv('SERVICE_NAME=')), undefined);
+  t.equal(
+    detectUnikernel(withAnnotations({ 'org.example.ucrun.kernel': '/k', ucrun: 'x', 'ucrunx.a': 'b' })),
+    undefined,
+  );
+  t.equal(detectUnikernel(capturedSpec('podman-none')), undefined);
+});
+
+t.test('detectUnikernel() finds SERVICE_NAME, whichever engine wrote it', async (t) => {
+  for (const bundle of ['podman-bridge', 'podman-host', 'podman-userns', 'docker', 'containerd']) {
+    const found = { kind: 'registry', name: 'hello', overrides: {} };
+    t.strictSame(detectUnikernel(capturedSpec(bundle)), found, bundle);
+  }
+  t.match(detectUnikernel(withEnv('SERVICE_NAME=a', 'SERVICE_NAME=b')), { name: 'b' }, 'the last one wins');
+});
+
+t.test('detectUnikernel() finds the annotations of an image', async (t) => {
+  t.strictSame(detectUnikernel(capturedSpec('podman-annotations')), {
+    kind: 'image',
+    settings: { guest: 'raw', kernel: '/k' },
+  });
+  t.strictSame(
+    detectUnikernel(withAnnotations({ 'ucrun.kernel': '/k' })),
+    { kind: 'image', settings: { kernel: '/k' } },
+    'an incomplete one is still one: the definition says what is missing',
+  );
+  t.match(detectUnikernel(withAnnotations({ 'ucrun.guest': 'raw' }, 'SERVICE_NAME=x')), { kind: 'image' });
+});
+
+t.test('detectUnikernel() takes other annotations as changes to a named unikernel', async (t) => {
+  t.strictSame(
+    detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB', other: 'x' }, 'SERVICE_NAME=hello')),
+    {
+      kind: 'registry',
+      name: 'hello',
+      overrides: { memory: '64MiB' },
+    },
+  );
+});
+
+t.test('detectUnikernel() refuses annotations that belong to no unikernel', async (t) => {
+  t.throws(() => detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB' })), {
+    code: 'UNIKERNEL_INVALID',
+    message: 'annotation "ucrun.memory" is set, but no unikernel is named',
+    hint: /SERVICE_NAME/,
+  });
+});
+
+t.test('detectUnikernel() refuses an unknown annotation and names the nearest', async (t) => {
+  const cases: readonly [key: string, hint: string | RegExp][] = [
+    ['ucrun.kernal', 'did you mean "ucrun.kernel"?'],
+    ['ucrun.Memory', 'did you mean "ucrun.memory"?'],
+    ['ucrun.powerbutton', 'did you mean "ucrun.powerButton"?'],
+    ['ucrun.zzzzzzzzzz', /^known annotations: ucrun\.guest, ucrun\.kernel, /],
+    ['ucrun.', /^known annotations: |^did you mean/],
+    ['ucrun.__proto__', /^known annotations: /],
+  ];
+  for (const [key, hint] of cases) {
+    t.throws(
+      () => detectUnikernel(withAnnotations(JSON.parse(`{"${key}": "x"}`), 'SERVICE_NAME=hello')),
+      { code: 'UNIKERNEL_INVALID', message: `unknown annotation "${key}"`, hint },
+      key,
+    );
+  }
+});
+
+t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) => {
+  const marks = [
+    { 'io.kubernetes.cri.container-type': 'sandbox' },
+    { 'io.kubernetes.cri-o.ContainerType': 'sandbox' },
+  ];
+  for (const mark of marks) {
+    // The engine hands the pod's annotations down to it, too.
+    const spec = withAnnotations(
+      { ...mark, 'ucrun.kernel': '/k', 'ucrun.nonsense': '1' },
+      'SERVICE_NAME=hello',
+    );
+    t.equal(detectUnikernel(spec), undefined, JSON.stringify(mark));
+  }
+  const inside = withAnnotations({ 'io.kubernetes.cri.container-type': 'container' }, 'SERVICE_NAME=hello');
+  t.match(detectUnikernel(inside), { name: 'hello' });
+});
+
+t.test('checkName() takes names, and nothing that could leave a folder', async (t) => {
+  for (const name of ['hello', 'a', '0', 'web-1.2_x', 'a..b', `${'a'.repeat(64)}`])
+    t.equal(checkName(name), name);
+  const refused = [
+    '..',
+    '.',
+    '.hidden',
+    '/etc',
+    'a/b',
+    '../a',
+    'Hello',
+    'a b',
+    'a\nb',
+    'a\n',
+    '',
+    '-a',
+    '_a',
+    'é',
+    'a\0',
+  ];
+  for (const name of [...refused, 'a'.repeat(65)]) {
+    t.throws(
+      () => checkName(name),
+      {
+        code: 'UNIKERNEL_INVALID',
+        message: `${JSON.stringify(name)} in SERVICE_NAME is not a unikernel's name`,
+        hint: /^a name is up to 64 of a-z/,
+      },
+      JSON.stringify(name),
+    );
+  }
+  t.throws(() => detectUnikernel(withEnv('SERVICE_NAME=../../etc')), { code: 'UNIKERNEL_INVALID' });
+});
