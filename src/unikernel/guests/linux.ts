@@ -7,12 +7,22 @@ import type { GuestSupport } from './guest.ts';
 const maxCommandLineBytes = 2047;
 
 /**
+ * CONFIG_INIT_ENV_ARG_LIMIT is 32 in every distribution's kernel; HOME, TERM and init's own name take their share of it. Past it the
+ * kernel panics.
+ * @see Linux init/main.c, MAX_INIT_ENVS and MAX_INIT_ARGS
+ */
+const maxVariables = 30;
+const maxArguments = 31;
+
+/**
  * A Linux kernel: `ip=` as in Documentation/admin-guide/nfs/nfsroot.rst, environment as `K=V` words, arguments for init
  * after `--`. Quoting as the kernel's lib/cmdline.c, next_arg(), has it: double quotes group, and nothing can escape one.
  */
 export const linux: GuestSupport = {
   powerButton: true,
   commandLine(input) {
+    checkCount(input.env.length, maxVariables, 'environment variables');
+    checkCount(input.args.length, maxArguments, 'arguments');
     const words = [
       'console=ttyS0',
       'panic=-1',
@@ -35,6 +45,13 @@ export const linux: GuestSupport = {
     return line;
   },
 };
+
+function checkCount(count: number, most: number, what: string): void {
+  if (count <= most) return;
+  throw new RuntimeError('GUEST_UNSUPPORTED', `${count} ${what} cannot be given to a Linux guest`, {
+    hint: `the kernel takes at most ${most} of them, and panics at more`,
+  });
+}
 
 function networkWords(network: GuestNetwork | undefined, hostname: string | undefined): readonly string[] {
   if (network === undefined) return [];
@@ -70,14 +87,14 @@ function addressWord(
 
 function environmentWord(entry: string): string {
   const equals = entry.indexOf('=');
-  const name = entry.slice(0, equals);
+  const name = equals === -1 ? entry : entry.slice(0, equals);
   const value = entry.slice(equals + 1);
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+  if (equals === -1 || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw new RuntimeError(
       'GUEST_UNSUPPORTED',
       `environment variable ${JSON.stringify(name)} cannot be given to a Linux guest`,
       {
-        hint: 'its name must be letters, digits and underscores',
+        hint: 'it must be NAME=VALUE, and its name letters, digits and underscores',
       },
     );
   }
@@ -100,5 +117,6 @@ function quoted(text: string, what: string): string {
       hint: "the kernel's command line has no way to write a double quote or a control character",
     });
   }
-  return text.includes(' ') ? `"${text}"` : text;
+  // To the kernel byte 0xa0, which many a letter ends with in UTF-8, is white space: quote all that is not plain.
+  return /^[\x21-\x7e]*$/.test(text) ? text : `"${text}"`;
 }
