@@ -1,0 +1,52 @@
+import type { Accelerator } from '../../../src/unikernel/accelerator.ts';
+import type { MachinePlan } from '../../../src/unikernel/machine.ts';
+import type { NetworkCard, NetworkPlan } from '../../../src/unikernel/network-plan.ts';
+
+export const tcg: Accelerator = { kind: 'tcg', cpu: 'max', reason: 'a test' };
+export const kvm: Accelerator = { kind: 'kvm', cpu: 'host,migratable=off', reason: 'a test' };
+
+export const microvm: MachinePlan = {
+  guest: 'raw',
+  model: 'microvm',
+  bus: 'mmio',
+  firmware: undefined,
+  memoryMiB: 128,
+  cpus: 1,
+  hasInitrd: false,
+  accelerator: tcg,
+  qemu: '/usr/bin/qemu-system-x86_64',
+  extraArgs: [],
+  powerButton: true,
+};
+
+export const q35: MachinePlan = { ...microvm, model: 'q35', bus: 'pci', firmware: 'qboot.rom' };
+
+export const card: NetworkCard = {
+  mac: '72:d1:97:ae:69:c5',
+  ipv4: { address: '10.88.0.2', prefixLength: 16 },
+  ipv4Gateway: '10.88.0.1',
+};
+
+export const tapNetwork: Extract<NetworkPlan, { kind: 'tap' }> = {
+  kind: 'tap',
+  guest: { cards: [card], nameServers: ['10.88.0.1'] },
+  link: 'eth0',
+  tap: 'uctap0',
+  mtu: 1500,
+};
+
+export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
+  kind: 'user',
+  guest: {
+    cards: [
+      { mac: '02:75:63:00:00:01', ipv4: { address: '10.0.2.15', prefixLength: 24 }, ipv4Gateway: '10.0.2.2' },
+    ],
+    nameServers: ['10.0.2.3'],
+  },
+  ports: [
+    { host: 8080, guest: 80, protocol: 'tcp' },
+    { host: 5353, guest: 53, protocol: 'udp' },
+  ],
+};
+
+export const noNetwork: NetworkPlan = { kind: 'none' };
