@@ -163,11 +163,11 @@ add_module() {
 make_initrd() {
   local root=$scratch/root applet
   initrd_modules=$root/lib/modules/$version
-  mkdir -p "$root"/{bin,dev,proc,sys,tmp,var} "$initrd_modules"
+  mkdir -p "$root"/{bin,dev,proc,run,sys,tmp,var} "$initrd_modules"
   cp -a "$source/rootfs/." "$root"
   ln -s . "$root/usr"
   ln -s bin "$root/sbin"
-  ln -s ../tmp "$root/var/run"
+  ln -s ../run "$root/var/run"
 
   cp "$busybox" "$root/bin/busybox"
   for applet in $("$busybox" --list); do

@@ -13,6 +13,6 @@ case $1 in
     for server in $dns; do
       echo "nameserver $server"
     done >/etc/resolv.conf
-    echo "$ip" >/etc/address
+    echo "$ip" >/run/address
     ;;
 esac

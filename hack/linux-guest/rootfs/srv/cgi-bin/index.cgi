@@ -2,6 +2,6 @@
 # What httpd answers to a request for /.
 read -r uptime _ </proc/uptime
 read -r name </proc/sys/kernel/hostname
-[ ! -r /etc/address ] || read -r address </etc/address
+[ ! -r /run/address ] || read -r address </run/address
 printf 'Content-Type: application/json\r\n\r\n'
 printf '{"name":"%s","uptime":%s,"address":"%s"}\n' "$name" "$uptime" "${address:-}"
