@@ -1,0 +1,110 @@
+# bash completion for ucrun
+
+# Ids of containers, of the crun root that is on the command line.
+_ucrun_ids() {
+  local index root=()
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    if [[ ${COMP_WORDS[index]} == --root ]]; then
+      root=(--root "${COMP_WORDS[index + 1]#=}")
+      # bash splits --root=DIRECTORY at the equals sign
+      [[ ${root[1]} ]] || root[1]=${COMP_WORDS[index + 2]}
+    fi
+  done
+  "${COMP_WORDS[0]}" "${root[@]}" list --quiet 2>/dev/null
+}
+
+_ucrun_names() {
+  "${COMP_WORDS[0]}" image ls 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_ucrun() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local verb='' index words='' positionals=0
+  COMPREPLY=()
+
+  # --option=VALUE arrives as three words
+  if [[ $current == = ]]; then
+    current=
+  elif [[ $previous == = ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    case ${COMP_WORDS[index]} in
+      --root | --log | --log-format | --bundle | --config | --console-socket | --pid-file | --preserve-fds | --format | \
+        --process | --resources | -b | -r)
+        [[ ${COMP_WORDS[index + 1]} != = ]] || ((index++))
+        ((index++))
+        ;;
+      -*) ;;
+      *) if [[ -z $verb ]]; then verb=${COMP_WORDS[index]}; else ((positionals++)); fi ;;
+    esac
+  done
+
+  case $previous in
+    --bundle | -b | --root)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      compopt -o filenames 2>/dev/null
+      return
+      ;;
+    --log | --config | --console-socket | --pid-file | --process | --resources)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      compopt -o filenames 2>/dev/null
+      return
+      ;;
+    --log-format) words='text json' ;;
+    --format) words='table json' ;;
+    --preserve-fds) return ;;
+  esac
+
+  if [[ -z $words ]]; then
+    case $verb in
+      '')
+        words='create start state kill delete run exec pause resume ps list events update spec features image completion help'
+        [[ $current != -* ]] || words='--root --log --log-format --debug --systemd-cgroup --version --help'
+        ;;
+      create) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring' ;;
+      run) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach' ;;
+      start | state | pause | resume | events) [[ $positionals -gt 0 ]] || words=$(_ucrun_ids) ;;
+      delete)
+        if [[ $current == -* ]]; then words=--force; else words=$(_ucrun_ids); fi
+        ;;
+      kill)
+        if [[ $current == -* ]]; then
+          words=--all
+        elif [[ $positionals -eq 0 ]]; then
+          words=$(_ucrun_ids)
+        else
+          words='TERM INT QUIT HUP PWR KILL STOP TSTP CONT'
+        fi
+        ;;
+      exec)
+        if [[ $current == -* ]]; then
+          words='--process --console-socket --pid-file --preserve-fds --cwd --env --user --tty --detach'
+        elif [[ $positionals -eq 0 ]]; then
+          words=$(_ucrun_ids)
+        fi
+        ;;
+      ps)
+        if [[ $current == -* ]]; then words=--format; elif [[ $positionals -eq 0 ]]; then words=$(_ucrun_ids); fi
+        ;;
+      update)
+        if [[ $current == -* ]]; then words=--resources; elif [[ $positionals -eq 0 ]]; then words=$(_ucrun_ids); fi
+        ;;
+      list) words='--quiet --format' ;;
+      spec) words='--bundle --rootless' ;;
+      image)
+        if [[ $positionals -eq 0 ]]; then
+          words='ls inspect'
+        elif [[ " ${COMP_WORDS[*]} " == *' inspect '* ]]; then
+          [[ $positionals -gt 1 ]] || words=$(_ucrun_names)
+        else
+          words=--json
+        fi
+        ;;
+    esac
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _ucrun ucrun

@@ -1,0 +1,73 @@
+# fish completion for ucrun
+
+set -l verbs create start state kill delete run exec pause resume ps list events update spec features image completion help
+set -l first "not __fish_seen_subcommand_from $verbs"
+
+function __ucrun_ids
+    set -l words (commandline -opc)
+    set -l root
+    for index in (seq (count $words))
+        switch $words[$index]
+            case --root
+                set root --root $words[(math $index + 1)]
+            case '--root=*'
+                set root $words[$index]
+        end
+    end
+    $words[1] $root list --quiet 2>/dev/null
+end
+
+function __ucrun_names
+    ucrun image ls 2>/dev/null | string match --invert 'NAME *' | string replace --regex ' .*' ''
+end
+
+complete -c ucrun -f
+complete -c ucrun -n $first -l root -x -a '(__fish_complete_directories)' -d 'where crun keeps its state'
+complete -c ucrun -n $first -l log -r -F -d 'file to write errors to'
+complete -c ucrun -n $first -l log-format -x -a 'text json' -d 'the form of the error log'
+complete -c ucrun -n $first -l debug -d 'say on stderr what is done'
+complete -c ucrun -n $first -l systemd-cgroup -d 'use systemd cgroups'
+complete -c ucrun -n $first -l version -d 'print versions'
+complete -c ucrun -n $first -l help -d 'list the commands'
+
+complete -c ucrun -n $first -a create -d 'create a container from a bundle'
+complete -c ucrun -n $first -a start -d 'start a created container'
+complete -c ucrun -n $first -a state -d 'print the state of a container'
+complete -c ucrun -n $first -a kill -d "send a signal; TERM presses a unikernel's power button"
+complete -c ucrun -n $first -a delete -d 'remove a stopped container'
+complete -c ucrun -n $first -a run -d 'create, start, wait for and delete a container'
+complete -c ucrun -n $first -a exec -d 'run a command in a plain container'
+complete -c ucrun -n $first -a pause -d 'stop all processes of a container'
+complete -c ucrun -n $first -a resume -d 'let them go on'
+complete -c ucrun -n $first -a ps -d 'show the processes of a container'
+complete -c ucrun -n $first -a list -d 'list the containers'
+complete -c ucrun -n $first -a events -d 'show events of a container'
+complete -c ucrun -n $first -a update -d 'change the limits of a container'
+complete -c ucrun -n $first -a spec -d 'write an example specification'
+complete -c ucrun -n $first -a features -d 'print what the runtime can do'
+complete -c ucrun -n $first -a image -d 'the unikernels that SERVICE_NAME can name'
+complete -c ucrun -n $first -a completion -d 'print a completion script for the shell'
+complete -c ucrun -n $first -a help -d 'list the commands'
+
+complete -c ucrun -n '__fish_seen_subcommand_from start state kill delete exec pause resume ps events update' -a '(__ucrun_ids)' -d container
+complete -c ucrun -n '__fish_seen_subcommand_from create run spec' -s b -l bundle -x -a '(__fish_complete_directories)' -d 'the bundle'
+complete -c ucrun -n '__fish_seen_subcommand_from create run' -s f -l config -r -F -d 'the specification'
+complete -c ucrun -n '__fish_seen_subcommand_from create run exec' -l console-socket -r -F -d 'where the terminal is sent'
+complete -c ucrun -n '__fish_seen_subcommand_from create run exec' -l pid-file -r -F -d 'where the process id is written'
+complete -c ucrun -n '__fish_seen_subcommand_from create run exec' -l preserve-fds -x -d 'how many descriptors are passed on'
+complete -c ucrun -n '__fish_seen_subcommand_from create run' -l no-pivot -d 'do not use pivot_root'
+complete -c ucrun -n '__fish_seen_subcommand_from create run' -l no-new-keyring -d 'keep the session keyring'
+complete -c ucrun -n '__fish_seen_subcommand_from run exec' -s d -l detach -d 'do not wait for the end'
+complete -c ucrun -n '__fish_seen_subcommand_from exec' -s p -l process -r -F -d 'the process'
+complete -c ucrun -n '__fish_seen_subcommand_from exec' -s t -l tty -d 'on a terminal'
+complete -c ucrun -n '__fish_seen_subcommand_from kill' -s a -l all -d 'all processes'
+complete -c ucrun -n '__fish_seen_subcommand_from kill' -a 'TERM INT QUIT HUP PWR KILL STOP TSTP CONT' -d signal
+complete -c ucrun -n '__fish_seen_subcommand_from delete' -s f -l force -d 'also a running one'
+complete -c ucrun -n '__fish_seen_subcommand_from list' -s q -l quiet -d 'ids only'
+complete -c ucrun -n '__fish_seen_subcommand_from list ps' -s f -l format -x -a 'table json' -d form
+complete -c ucrun -n '__fish_seen_subcommand_from update' -s r -l resources -r -F -d 'new limits'
+complete -c ucrun -n '__fish_seen_subcommand_from spec' -l rootless -d 'for users other than root'
+complete -c ucrun -n '__fish_seen_subcommand_from image; and not __fish_seen_subcommand_from ls inspect' -a ls -d 'list the unikernels'
+complete -c ucrun -n '__fish_seen_subcommand_from image; and not __fish_seen_subcommand_from ls inspect' -a inspect -d 'show one'
+complete -c ucrun -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from ls' -l json -d 'print JSON'
+complete -c ucrun -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from inspect' -a '(__ucrun_names)' -d unikernel
