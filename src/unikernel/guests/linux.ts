@@ -7,12 +7,12 @@ import type { GuestSupport } from './guest.ts';
 const maxCommandLineBytes = 2047;
 
 /**
- * CONFIG_INIT_ENV_ARG_LIMIT is 32 in every distribution's kernel; HOME, TERM and init's own name take their share of it. Past it the
- * kernel panics.
- * @see Linux init/main.c, MAX_INIT_ENVS and MAX_INIT_ARGS
+ * With more than these, beside what it adds by itself, a kernel panics whose CONFIG_INIT_ENV_ARG_LIMIT is 32, as in every
+ * distribution.
+ * @see Linux init/main.c, unknown_bootoption() and set_init_arg()
  */
-const maxVariables = 30;
-const maxArguments = 31;
+const maxVariables = 31;
+const maxArguments = 32;
 
 /**
  * A Linux kernel: `ip=` as in Documentation/admin-guide/nfs/nfsroot.rst, environment as `K=V` words, arguments for init

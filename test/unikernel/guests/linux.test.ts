@@ -126,16 +126,16 @@ t.test('linux.commandLine() refuses what the kernel would cut, counted in bytes'
 
 t.test('linux.commandLine() refuses more variables and arguments than the kernel has room for', async (t) => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => `V${index}=`);
-  t.match(linux.commandLine({ ...empty, env: many(30), args: many(31) }), / V29= -- V0= .* V30=$/);
-  t.throws(() => linux.commandLine({ ...empty, env: many(31) }), {
+  t.match(linux.commandLine({ ...empty, env: many(31), args: many(32) }), / V30= -- V0= .* V31=$/);
+  t.throws(() => linux.commandLine({ ...empty, env: many(32) }), {
     code: 'GUEST_UNSUPPORTED',
-    message: '31 environment variables cannot be given to a Linux guest',
-    hint: /at most 30/,
-  });
-  t.throws(() => linux.commandLine({ ...empty, args: many(32) }), {
-    code: 'GUEST_UNSUPPORTED',
-    message: '32 arguments cannot be given to a Linux guest',
+    message: '32 environment variables cannot be given to a Linux guest',
     hint: /at most 31/,
+  });
+  t.throws(() => linux.commandLine({ ...empty, args: many(33) }), {
+    code: 'GUEST_UNSUPPORTED',
+    message: '33 arguments cannot be given to a Linux guest',
+    hint: /at most 32/,
   });
 });
 
