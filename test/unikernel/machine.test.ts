@@ -1,0 +1,174 @@
+import t from 'tap';
+import { defaultConfig } from '../../src/unikernel/config-defaults.ts';
+import { parseDefinition } from '../../src/unikernel/definition.ts';
+import type { KernelFormat } from '../../src/unikernel/kernel-format.ts';
+import { type MachineRequest, planMachine, sandboxMemoryLimit } from '../../src/unikernel/machine.ts';
+import { tcg } from './support/plans.ts';
+
+const pvh: KernelFormat = { kind: 'pvh-elf', bits: 64 };
+const multiboot: KernelFormat = { kind: 'multiboot-elf', bits: 32 };
+const bzImage: KernelFormat = { kind: 'bzimage' };
+const MiB = 1024 * 1024;
+
+interface Case {
+  readonly definition?: object;
+  readonly format?: KernelFormat;
+  readonly limits?: Partial<MachineRequest['limits']>;
+  readonly config?: Partial<typeof defaultConfig.machine>;
+  readonly extraArgs?: readonly string[];
+  readonly loadedBytes?: number;
+}
+
+function plan({ definition, format = pvh, limits, config, extraArgs = [], loadedBytes = 20_000 }: Case) {
+  return planMachine({
+    definition: parseDefinition({ guest: 'raw', kernel: 'k.elf', ...definition }, 'a test'),
+    format,
+    limits: { memoryLimitBytes: undefined, cpuQuota: undefined, ...limits },
+    config: { vmm: { ...defaultConfig.vmm, extraArgs }, machine: { ...defaultConfig.machine, ...config } },
+    accelerator: tcg,
+    qemu: '/usr/bin/qemu-system-x86_64',
+    loadedBytes,
+  });
+}
+
+t.test('planMachine() gives the least definition the defaults', async (t) => {
+  t.strictSame(plan({}), {
+    guest: 'raw',
+    model: 'microvm',
+    bus: 'mmio',
+    firmware: undefined,
+    memoryMiB: 128,
+    cpus: 1,
+    hasInitrd: false,
+    accelerator: tcg,
+    qemu: '/usr/bin/qemu-system-x86_64',
+    extraArgs: [],
+    powerButton: true,
+  });
+});
+
+t.test('planMachine() takes over what definition and configuration say', async (t) => {
+  const definition = { initrd: 'i', memory: '64MiB', cpus: 3, machine: 'q35', powerButton: false };
+  const expected = { model: 'q35', bus: 'pci', memoryMiB: 64, cpus: 3, hasInitrd: true, powerButton: false };
+  t.match(plan({ definition, config: { memoryMiB: 1024, cpus: 8, model: 'microvm' } }), expected);
+  t.match(plan({ config: { memoryMiB: 1024, cpus: 8, model: 'q35' } }), {
+    memoryMiB: 1024,
+    cpus: 8,
+    model: 'q35',
+  });
+  t.match(plan({ extraArgs: ['-device', 'x'] }), { extraArgs: ['-device', 'x'] });
+});
+
+t.test('planMachine() chooses the fastest model, and the firmware that can start the kernel', async (t) => {
+  const cases: readonly [guest: string, format: KernelFormat, model: string | undefined, expected: object][] =
+    [
+      ['raw', pvh, undefined, { model: 'microvm', bus: 'mmio', firmware: undefined }],
+      ['raw', pvh, 'q35', { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
+      ['raw', multiboot, undefined, { model: 'q35', bus: 'pci', firmware: undefined }],
+      ['linux', bzImage, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
+      ['linux', bzImage, 'microvm', { model: 'microvm', bus: 'mmio', firmware: undefined }],
+      ['linux', pvh, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
+    ];
+  for (const [guest, format, machine, expected] of cases) {
+    const definition = { guest, ...(machine === undefined ? {} : { machine }) };
+    t.match(plan({ definition, format }), expected, `${guest}, ${format.kind}, ${machine ?? 'auto'}`);
+  }
+});
+
+t.test('planMachine() refuses a kernel that guest or machine cannot boot', async (t) => {
+  const cases: readonly [what: Case, problem: string, hint: string][] = [
+    [{ format: bzImage }, 'is a Linux bzImage, not a raw ELF', 'set the guest type to "linux"'],
+    [
+      { definition: { guest: 'linux' }, format: multiboot },
+      'is a multiboot ELF, not a Linux kernel',
+      'set the guest type to "raw"',
+    ],
+    [
+      { definition: { machine: 'microvm' }, format: multiboot },
+      'cannot be booted: microvm cannot boot multiboot files',
+      'set the machine to "q35"',
+    ],
+    [
+      { config: { model: 'microvm' }, format: multiboot },
+      'cannot be booted: microvm cannot boot multiboot files',
+      'set the machine to "q35"',
+    ],
+    [
+      { format: { kind: 'multiboot-elf', bits: 64 } },
+      'cannot be booted: QEMU loads only 32-bit multiboot files',
+      'link it as a 32-bit ELF, or give it a PVH note',
+    ],
+  ];
+  for (const [what, problem, hint] of cases)
+    t.throws(
+      () => plan(what),
+      { code: 'KERNEL_INVALID', message: `kernel "k.elf" ${problem}`, hint },
+      problem,
+    );
+});
+
+t.test('planMachine() keeps the guest within the memory limit', async (t) => {
+  const cases: readonly [memory: string | undefined, limitMiB: number | undefined, memoryMiB: number][] = [
+    [undefined, undefined, 128],
+    ['512MiB', undefined, 512],
+    ['512MiB', 1024, 512],
+    ['512MiB', 256, 256],
+    [undefined, 64, 64],
+    [undefined, 1024, 128],
+    ['2MiB', 1024, 2],
+    [undefined, 2.9, 2],
+  ];
+  for (const [memory, limitMiB, memoryMiB] of cases) {
+    const memoryLimitBytes = limitMiB === undefined ? undefined : limitMiB * MiB;
+    const definition = memory === undefined ? {} : { memory };
+    t.equal(
+      plan({ definition, limits: { memoryLimitBytes } }).memoryMiB,
+      memoryMiB,
+      `${memory}, limit ${limitMiB} MiB`,
+    );
+  }
+});
+
+t.test('planMachine() refuses less memory than a machine, or what is loaded into it, needs', async (t) => {
+  const cases: readonly [what: Case, memoryMiB: number, neededMiB: number][] = [
+    [{ limits: { memoryLimitBytes: MiB } }, 1, 2],
+    [{ limits: { memoryLimitBytes: 2 * MiB - 1 } }, 1, 2],
+    [{ definition: { memory: '1MiB' } }, 1, 2],
+    [{ loadedBytes: 128 * MiB + 1 }, 128, 129],
+    [{ definition: { memory: '8MiB' }, loadedBytes: 20 * MiB }, 8, 20],
+    [{ limits: { memoryLimitBytes: 16 * MiB }, loadedBytes: 20 * MiB }, 16, 20],
+  ];
+  for (const [what, memoryMiB, neededMiB] of cases) {
+    t.throws(
+      () => plan(what),
+      {
+        code: 'MEMORY_INVALID',
+        message: `${memoryMiB} MiB of memory is too little for the guest`,
+        hint: new RegExp(` ${neededMiB} MiB; `),
+      },
+      JSON.stringify(what),
+    );
+  }
+  t.equal(plan({ loadedBytes: 128 * MiB }).memoryMiB, 128);
+});
+
+t.test('planMachine() gives a guest the processors that its quota can fill', async (t) => {
+  const cases: readonly [cpus: number | undefined, quota: number | undefined, expected: number][] = [
+    [undefined, undefined, 1],
+    [undefined, 0.25, 1],
+    [undefined, 1, 1],
+    [undefined, 1.5, 2],
+    [undefined, 4, 4],
+    [2, 4, 2],
+    [4, 0.5, 4],
+  ];
+  for (const [cpus, cpuQuota, expected] of cases) {
+    const definition = cpus === undefined ? {} : { cpus };
+    t.equal(plan({ definition, limits: { cpuQuota } }).cpus, expected, `${cpus}, quota ${cpuQuota}`);
+  }
+});
+
+t.test("sandboxMemoryLimit() puts the monitor's memory on top", async (t) => {
+  t.equal(sandboxMemoryLimit(128 * MiB, 64), 192 * MiB);
+  t.equal(sandboxMemoryLimit(1, 0), 1);
+});
