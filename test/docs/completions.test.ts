@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { delimiter } from 'node:path';
+import t from 'tap';
+import { ociVerbs } from '../../src/cli/people.ts';
+
+const verbs = Object.keys(ociVerbs)
+  .flatMap((entry) => entry.split(', ').map((verb) => verb.split(' ')[0] ?? ''))
+  .concat('image', 'completion', 'help');
+
+const shells = [
+  { shell: 'bash', file: 'completions/ucrun.bash', check: ['-n'], entry: (verb: string) => `\\b${verb}\\b` },
+  { shell: 'zsh', file: 'completions/_ucrun', check: ['-n'], entry: (verb: string) => `['"]${verb}:` },
+  {
+    shell: 'fish',
+    file: 'completions/ucrun.fish',
+    check: ['--no-execute'],
+    entry: (verb: string) => `-n \\$first -a ${verb} -d`,
+  },
+] as const;
+
+for (const { shell, file, check, entry } of shells) {
+  const text = readFileSync(file, 'utf8');
+
+  t.test(`${file} has every command and global option`, async (t) => {
+    for (const verb of verbs) t.match(text, new RegExp(entry(verb)), verb);
+    for (const option of ['root', 'log', 'log-format', 'debug', 'version', 'help'])
+      t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
+  });
+
+  t.test(
+    `${file} is accepted by ${shell}`,
+    { skip: isMissing(shell) && `${shell} is not installed` },
+    async (t) => {
+      const { status, stderr } = spawnSync(shell, [...check, file], { encoding: 'utf8' });
+      t.equal(stderr, '');
+      t.equal(status, 0);
+    },
+  );
+}
+
+function isMissing(program: string): boolean {
+  return spawnSync(program, ['-c', ':']).error !== undefined;
+}
+
+/** A runtime that knows two containers under crun's root, one under another root, and two unikernels. */
+const fake = `#!/bin/sh
+case "$*" in
+  'list --quiet') printf 'one\\ntwo\\n' ;;
+  '--root /other list --quiet') echo three ;;
+  'image ls') printf 'NAME   GUEST\\nhello  raw\\nlinux  linux\\n' ;;
+  *) exit 1 ;;
+esac
+`;
+
+const cases: readonly [words: string[], expected: string[]][] = [
+  [
+    ['ucrun', 'st'],
+    ['start', 'state'],
+  ],
+  [['ucrun', '--log-'], ['--log-format']],
+  [['ucrun', '--log-format', '=', 'j'], ['json']],
+  [
+    ['ucrun', 'kill', ''],
+    ['one', 'two'],
+  ],
+  [
+    ['ucrun', 'kill', 'one', 'T'],
+    ['TERM', 'TSTP'],
+  ],
+  [['ucrun', 'start', 'one', ''], []],
+  [['ucrun', '--root', '/other', 'start', ''], ['three']],
+  [['ucrun', '--root', '=', '/other', 'start', ''], ['three']],
+  [['ucrun', 'delete', '--force', 't'], ['two']],
+  [
+    ['ucrun', 'image', ''],
+    ['ls', 'inspect'],
+  ],
+  [['ucrun', 'image', 'inspect', 'h'], ['hello']],
+  [['ucrun', 'image', 'ls', '-'], ['--json']],
+  [['ucrun', 'create', '--bundle', '/b', '--pid'], ['--pid-file']],
+];
+
+t.test(
+  'completions/ucrun.bash completes',
+  { skip: isMissing('bash') && 'bash is not installed' },
+  async (t) => {
+    const folder = t.testdir({ ucrun: fake });
+    for (const [words, expected] of cases) {
+      const script = `chmod +x "$0/ucrun"; . completions/ucrun.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ucrun; printf "%s\\n" "\${COMPREPLY[@]}"`;
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script, folder, ...words], {
+        encoding: 'utf8',
+        env: { PATH: `${folder}${delimiter}${process.env.PATH}` },
+      });
+      t.equal(stderr, '');
+      t.strictSame(
+        stdout.split('\n').filter((line) => line !== ''),
+        expected,
+        words.join(' '),
+      );
+    }
+  },
+);
+
+t.test(
+  'completions/ucrun.fish completes',
+  { skip: isMissing('fish') && 'fish is not installed' },
+  async (t) => {
+    const folder = t.testdir({ ucrun: fake });
+    const complete = (line: string) => {
+      const script = `chmod +x ${folder}/ucrun; source completions/ucrun.fish; complete -C '${line}'`;
+      const { stdout } = spawnSync('fish', ['-c', script], {
+        encoding: 'utf8',
+        env: {
+          ...process.env,
+          PATH: `${folder}${delimiter}${process.env.PATH}`,
+          HOME: folder,
+          XDG_CONFIG_HOME: folder,
+        },
+      });
+      return stdout.split('\n').flatMap((entry) => entry.split('\t')[0] || []);
+    };
+    t.strictSame(complete('ucrun st').sort(), ['start', 'state']);
+    t.strictSame(complete('ucrun start ').sort(), ['one', 'two']);
+    t.strictSame(complete('ucrun --root /other start '), ['three']);
+    t.strictSame(complete('ucrun image inspect ').sort(), ['hello', 'linux']);
+  },
+);

@@ -1,0 +1,251 @@
+/** The documents' tables and lists say what the code says. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { guestEnvironment } from '../../src/runtime/guest-environment.ts';
+import { configKeys } from '../../src/unikernel/config.ts';
+import { definitionKeys, machineModels, parseDefinition } from '../../src/unikernel/definition.ts';
+import { guestKinds } from '../../src/unikernel/guests/guest.ts';
+import { placeholders } from '../../src/unikernel/guests/raw.ts';
+import { exitStatuses } from '../../src/unikernel/launch-script.ts';
+import { type NetworkMode, parseNamespaceFacts, planNetwork } from '../../src/unikernel/network-plan.ts';
+import { parsePorts } from '../../src/unikernel/ports.ts';
+import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
+import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
+import {
+  afterMarker,
+  codeIn,
+  documentText,
+  literalsInSources,
+  plain,
+  sectionOf,
+  tableRows,
+} from './support/documents.ts';
+import { manualItems, manualText } from './support/manual.ts';
+
+t.test('the keys of unikernel.json are in README.md and the manual', async (t) => {
+  const rows = tableRows(afterMarker('README.md', 'keys'));
+  t.strictSame(
+    rows.map(([key]) => plain(key)),
+    definitionKeys,
+  );
+  t.strictSame(
+    manualItems('UNIKERNELS').map(({ name }) => name),
+    definitionKeys,
+  );
+  const value = (key: string) => plain(rows.find(([name]) => plain(name) === key)?.[1]);
+  t.strictSame(value('guest').split(' or '), guestKinds);
+  t.strictSame(value('machine').split(' or '), machineModels);
+  t.ok(parsePorts(JSON.parse(value('ports').replace(/, see.*/, '')).join(','), 'README.md'));
+  t.ok(parsePorts('8080,9090/udp', 'README.md'));
+});
+
+t.test('the definitions that documents show can be read', async (t) => {
+  const shown = codeIn(sectionOf('README.md', 'The registry')).filter((code) => code.startsWith('{ "'));
+  t.equal(shown.length, 1);
+  for (const code of shown) t.ok(parseDefinition(JSON.parse(code), 'README.md'));
+});
+
+t.test('the placeholders are in README.md, docs/guests.md and the manual', async (t) => {
+  const expected = placeholders.map((name) => `{${name}}`);
+  const inReadme = codeIn(sectionOf('README.md', 'What a guest is given'));
+  t.strictSame(
+    inReadme.filter((code) => /^\{\w+\}$/.test(code)),
+    expected,
+  );
+  const inGuests = tableRows(sectionOf('docs/guests.md', 'Placeholders of a raw guest'));
+  t.strictSame(
+    inGuests.map(([name]) => plain(name)),
+    expected,
+  );
+  t.strictSame(
+    manualItems('Placeholders').map(({ name }) => name),
+    expected,
+  );
+});
+
+t.test('the variables that README.md says are kept from a guest are', async (t) => {
+  const [, list = ''] =
+    /only what the image or the user set is passed: not ([\s\S]*?)\.\n/.exec(documentText('README.md')) ?? [];
+  const names = codeIn(list).flatMap((name) =>
+    name === 'LISTEN_*' ? ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES'] : [name],
+  );
+  t.ok(names.length > 8, names.join());
+  t.strictSame(guestEnvironment([...names, 'KEPT'].map((name) => `${name}=x`)), ['KEPT=x']);
+});
+
+const meanings: readonly [SignalMeaning, RegExp][] = [
+  ['power-button', /power button/i],
+  ['kill', /ends at once/],
+  ['pause', /pause/i],
+  ['resume', /resume/i],
+];
+
+/** What a list of signals with their effects says of each signal there is. */
+function toldMeanings(rows: readonly (readonly [names: string, effect: string])[]): SignalMeaning[] {
+  const told = new Map<number, SignalMeaning>();
+  for (const [names, effect] of rows) {
+    const meaning = meanings.find(([, pattern]) => pattern.test(effect))?.[0];
+    if (meaning === undefined) continue;
+    for (const name of names.split(', ')) {
+      const number = parseSignal(name);
+      if (number === undefined) throw new Error(`"${name}" is no signal`);
+      told.set(number, meaning);
+    }
+  }
+  return allSignals.map((number) => told.get(number) ?? 'ignored');
+}
+
+const allSignals = Array.from({ length: 64 }, (_, index) => index + 1);
+
+t.test('docs/signals.md, README.md and the manual give each signal its meaning', async (t) => {
+  const expected = allSignals.map(signalMeaning);
+  const rows = tableRows(documentText('docs/signals.md'));
+  t.strictSame(toldMeanings(rows.map(([names = '', effect = '']) => [names, effect])), expected);
+  t.strictSame(toldMeanings(manualItems('SIGNALS').map(({ name, text }) => [name, text])), expected);
+  const readme = sectionOf('README.md', 'Ends');
+  const [, buttons = ''] = /^(.*) press the power button/m.exec(readme) ?? [];
+  const [, kill = '', pause = '', resume = ''] =
+    /(\w+) ends the machine, (.*) pause it,\s+(\w+) lets it go on/.exec(readme) ?? [];
+  const list = (names: string) => names.replaceAll(' and ', ', ');
+  t.strictSame(
+    toldMeanings([
+      [list(buttons), 'power button'],
+      [kill, 'ends at once'],
+      [list(pause), 'pause'],
+      [resume, 'resume'],
+    ]),
+    expected,
+  );
+});
+
+t.test('README.md and the manual have the exit statuses', async (t) => {
+  const expected = [0, exitStatuses.vmmFailed, 137, exitStatuses.switchedOff].map(String);
+  t.strictSame(
+    tableRows(sectionOf('README.md', 'Ends')).map(([status]) => status),
+    expected,
+  );
+  t.strictSame(
+    manualItems('EXIT STATUS').map(({ name }) => name),
+    expected,
+  );
+});
+
+t.test('docs/guests.md and the manual name the ports of the exit protocol', async (t) => {
+  const args = qemuArgs(
+    {
+      guest: 'raw',
+      model: 'microvm',
+      bus: 'mmio',
+      firmware: undefined,
+      memoryMiB: 2,
+      cpus: 1,
+      hasInitrd: false,
+      accelerator: { kind: 'tcg', cpu: 'max', reason: '' },
+      qemu: '/qemu',
+      extraArgs: [],
+      powerButton: true,
+    },
+    { kind: 'none' },
+    '',
+  );
+  const port = (device: string) => new RegExp(`${device},iobase=(0x[0-9a-f]+)`).exec(args.join(' '))?.[1];
+  for (const device of ['isa-debugcon', 'isa-debug-exit']) {
+    t.match(port(device), /^0x/, device);
+    for (const text of [sectionOf('docs/guests.md', 'The exit protocol'), manualText])
+      t.match(text, port(device), device);
+  }
+});
+
+t.test("docs/guests.md has the limits of the guests' command lines", async (t) => {
+  for (const kind of guestKinds) {
+    const source = readFileSync(`src/unikernel/guests/${kind}.ts`, 'utf8');
+    const limit = /maxCommandLineBytes = (\d+)/.exec(source)?.[1];
+    t.ok(limit, kind);
+    t.match(documentText('docs/guests.md'), `at most ${limit} bytes`, kind);
+  }
+});
+
+t.test('docs/network.md has what each mode gives', async (t) => {
+  const address = { family: 'inet', scope: 'global', local: '10.0.0.2', prefixlen: 24 };
+  const link = { ifname: 'eth0', link_type: 'ether', address: '02:00:00:00:00:01', mtu: 1500 };
+  const ownNamespace = parseNamespaceFacts(`${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`);
+  const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts']) => {
+    const request = { isRootless: false, hasTun: true, ports: [], nameServers: [] };
+    try {
+      return planNetwork({ ...request, mode: mode as NetworkMode, facts }).kind;
+    } catch {
+      return 'error';
+    }
+  };
+  const rows = tableRows(documentText('docs/network.md')).map((row) => row.map(plain));
+  t.strictSame(
+    rows.map(([mode]) => mode),
+    ['auto', 'tap', 'user', 'none'],
+  );
+  for (const [mode = '', own = '', host = ''] of rows) {
+    t.equal(/^\w+/.exec(own)?.[0], given(mode, ownNamespace), `${mode}, own namespace`);
+    t.equal(host.replace('an error', 'error'), given(mode, undefined), `${mode}, host network`);
+  }
+});
+
+t.test("docs/network.md has the user stack's addresses", async (t) => {
+  const plan = planNetwork({
+    mode: 'user',
+    facts: undefined,
+    isRootless: false,
+    hasTun: true,
+    ports: [],
+    nameServers: [],
+  });
+  if (plan.kind !== 'user') throw new Error(plan.kind);
+  const [card] = plan.guest.cards;
+  const told = tableRows(sectionOf('docs/network.md', 'Addresses'));
+  t.strictSame(
+    told.map(([, value]) => value),
+    [
+      `${card?.ipv4?.address}/${card?.ipv4?.prefixLength}`,
+      card?.ipv4Gateway,
+      plan.guest.nameServers[0],
+      card?.mac,
+    ],
+  );
+});
+
+const shown = (value: unknown) => `\`${JSON.stringify(value).replaceAll(',', ', ')}\``;
+
+t.test('README.md has the configuration keys with their defaults', async (t) => {
+  const rows = tableRows(afterMarker('README.md', 'config'));
+  t.strictSame(
+    rows.map(([key, value]) => [plain(key), value]),
+    Object.entries(configKeys).map(([key, { default: value }]) => [key, shown(value)]),
+  );
+});
+
+t.test('docs/configuration.md has the table of configuration keys', async (t) => {
+  const path = 'docs/configuration.md';
+  const text = documentText(path);
+  const rows = Object.entries(configKeys).map(
+    ([key, { default: value, allowed, help }]) => `| \`${key}\` | ${shown(value)} | ${allowed} | ${help} |\n`,
+  );
+  const head = /^\| key \|.*\n\| ---.*\n/m.exec(text)?.[0] ?? '';
+  const expected = text.replace(/(^\| key \|.*\n\| ---.*\n)(?:\|.*\n)*/m, () => head + rows.join(''));
+  if (process.env.TAP_SNAPSHOT === '1') writeFileSync(path, expected);
+  t.equal(readFileSync(path, 'utf8'), expected);
+});
+
+t.test('the manual has the configuration keys', async (t) => {
+  t.strictSame(
+    manualItems('CONFIGURATION').map(({ name, text }) => `${name}: ${text}`),
+    Object.entries(configKeys).map(
+      ([key, { default: value, allowed, help }]) =>
+        `${key} = ${JSON.stringify(value)}: ${help} It is ${allowed}.`,
+    ),
+  );
+});
+
+t.test('the errors that README.md explains are errors that ucrun prints', async (t) => {
+  const messages = literalsInSources();
+  const rows = tableRows(afterMarker('README.md', 'errors'));
+  t.ok(rows.length > 10);
+  for (const [message] of rows) t.ok(messages.has(plain(message)), plain(message));
+});
