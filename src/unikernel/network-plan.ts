@@ -75,7 +75,8 @@ export function parseNamespaceFacts(output: string): NamespaceFacts {
   for (const route of asRecords(routes)) {
     const { dev, gateway } = route;
     // The first one has the lowest metric, or is the only one.
-    if (typeof dev === 'string' && typeof gateway === 'string' && !(dev in gateways)) gateways[dev] = gateway;
+    if (typeof dev === 'string' && typeof gateway === 'string' && !Object.hasOwn(gateways, dev))
+      gateways[dev] = gateway;
   }
   return { links, gateways };
 }
@@ -152,7 +153,8 @@ function redirect(from: string, to: string): readonly string[] {
 }
 
 function tapPlan(link: Link, facts: NamespaceFacts, nameServers: readonly string[]): NetworkPlan {
-  const card: NetworkCard = { mac: link.mac, ipv4: link.ipv4[0], ipv4Gateway: facts.gateways[link.name] };
+  const ipv4Gateway = Object.hasOwn(facts.gateways, link.name) ? facts.gateways[link.name] : undefined;
+  const card: NetworkCard = { mac: link.mac, ipv4: link.ipv4[0], ipv4Gateway };
   return {
     kind: 'tap',
     guest: { cards: [card], nameServers },
