@@ -174,7 +174,7 @@ mount_private_directories() {
     mkdir -p "$(dirname "$target")"
     printf '%s\n' "$resolver" >"$target"
   fi
-  mkdir -p /run/lock "$home"/{tmp,storage,networks,registry}
+  mkdir -p /run/lock "$home"/{tmp,storage,networks}
   chmod 1777 "$home/tmp" /run/lock
 }
 
@@ -248,7 +248,7 @@ TOML
   # An engine does not hand its environment down, so ucrun has to find its configuration at its usual place.
   cp -a /etc "$home/etc"
   mkdir -p "$home/etc/ucrun"
-  printf 'registries = ["%s", "%s/registry"]\n' "$UCRUN_REGISTRY" "$home" >"$home/etc/ucrun/config.toml"
+  printf 'registries = ["%s"]\n' "$UCRUN_REGISTRY" >"$home/etc/ucrun/config.toml"
   mount --bind "$home/etc" /etc
 }
 

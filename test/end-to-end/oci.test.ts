@@ -4,31 +4,24 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { type Outcome, output, run } from './support/command.ts';
+import { type BundleSpec, makeBundle } from './support/bundle.ts';
+import { type Outcome, run } from './support/command.ts';
 import { isPlainCrun, scratch, ucrun } from './support/environment.ts';
-import { fillRootfs } from './support/images.ts';
 
 const folder = join(scratch, 'oci');
 const bundle = join(folder, 'bundle');
 
 /** Make a bundle whose process is a shell script. */
-async function makeBundle(path: string, script: string, namespaces?: readonly string[]): Promise<void> {
-  await fillRootfs(join(path, 'rootfs'));
-  await output('crun', ['spec'], { cwd: path });
-  const file = join(path, 'config.json');
-  const spec = JSON.parse(await readFile(file, 'utf8'));
-  spec.process.terminal = false;
-  spec.process.args = ['/bin/sh', '-c', script];
-  // What is not limited by the bundle is inherited from the caller, and that is to be seen.
-  delete spec.process.rlimits;
-  spec.hostname = 'plain';
-  if (namespaces !== undefined) {
-    spec.linux.namespaces = spec.linux.namespaces.filter(({ type }: { type: string }) =>
-      namespaces.includes(type),
-    );
-  }
-  await writeFile(file, JSON.stringify(spec));
-}
+const makeScriptBundle = (
+  path: string,
+  script: string,
+  change: (spec: BundleSpec) => void = () => undefined,
+) =>
+  makeBundle(path, (spec) => {
+    spec.process.args = ['/bin/sh', '-c', script];
+    spec.hostname = 'plain';
+    change(spec);
+  });
 
 /** The same steps under one runtime, with a state directory and a container id of its own. */
 class Session {
@@ -272,12 +265,14 @@ const portraitScript = [
 ].join('\n');
 
 t.before(async () => {
-  await makeBundle(bundle, 'while :; do sleep 100; done');
-  await makeBundle(join(folder, 'reader'), 'read -r line; echo "<$line>"; echo error >&2; exit 11');
-  // The first process of a pid namespace could not kill itself.
-  await makeBundle(join(folder, 'dying'), 'kill -KILL $$', ['mount', 'uts']);
-  await makeBundle(join(folder, 'portrait'), portraitScript);
-  await makeBundle(join(folder, 'printer'), 'echo printed');
+  await makeScriptBundle(bundle, 'while :; do sleep 100; done');
+  await makeScriptBundle(join(folder, 'reader'), 'read -r line; echo "<$line>"; echo error >&2; exit 11');
+  await makeScriptBundle(join(folder, 'dying'), 'kill -KILL $$', ({ linux }) => {
+    // The first process of a pid namespace could not kill itself.
+    linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'pid');
+  });
+  await makeScriptBundle(join(folder, 'portrait'), portraitScript);
+  await makeScriptBundle(join(folder, 'printer'), 'echo printed');
 });
 
 for (const { name, act, statuses, stdout } of cases) {

@@ -68,6 +68,15 @@ export async function output(
   return stdout;
 }
 
+/**
+ * Run a command whose output goes to a file: what it leaves running, such as the container of a `create`, keeps that open.
+ * @returns the exit status
+ */
+export async function runWithOutputTo(file: string, command: readonly string[]): Promise<number> {
+  const line = `${command.map(quote).join(' ')} >${quote(file)} 2>&1`;
+  return (await run('sh', ['-c', line])).status;
+}
+
 /** A shell's word for a value, whatever is in it. */
 export function quote(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,120 @@
+/** Wherever ucrun is killed, the engine's usual removal leaves nothing behind, and the next container works. */
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { makeBundle } from './support/bundle.ts';
+import { output, quote, run, runWithOutputTo } from './support/command.ts';
+import { scratch, ucrun } from './support/environment.ts';
+import { buildTrackerImage, trackerImage } from './support/images.ts';
+import { type KillPoint, killedAt, killPointsOf } from './support/kill-points.ts';
+import { leftovers, nothingLeft, tracesOf } from './support/leftovers.ts';
+import { podmanOutput } from './support/podman.ts';
+
+const folder = join(scratch, 'crash');
+const crunRoot = join(folder, 'crun');
+const bundle = join(folder, 'bundle');
+const trace = join(folder, 'trace');
+/** A network namespace that outlives the containers in it, as a pod's does. */
+const namespace = 'ucrun-crash';
+
+t.before(async () => {
+  await mkdir(crunRoot, { recursive: true });
+  await output('ip', ['netns', 'add', namespace]);
+  await output('ip', ['-netns', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'peer0']);
+  await output('ip', ['-netns', namespace, 'address', 'add', '10.99.0.2/24', 'dev', 'eth0']);
+  for (const device of ['eth0', 'peer0'])
+    await output('ip', ['-netns', namespace, 'link', 'set', device, 'up']);
+  await makeBundle(bundle, (spec) => {
+    spec.process.env = ['SERVICE_NAME=hello'];
+    spec.linux.namespaces = spec.linux.namespaces.map((entry) =>
+      entry.type === 'network' ? { ...entry, path: `/run/netns/${namespace}` } : entry,
+    );
+  });
+});
+t.after(() => output('ip', ['netns', 'delete', namespace]));
+
+const create = (id: string) => [
+  '--root',
+  crunRoot,
+  'create',
+  '--bundle',
+  bundle,
+  '--pid-file',
+  `${bundle}/pid`,
+  id,
+];
+const start = (id: string) => ['--root', crunRoot, 'start', id];
+
+const runUcrun = (command: readonly string[]) => runWithOutputTo(join(folder, 'output'), command);
+
+async function networkDevices(): Promise<string> {
+  const links = await output('ip', ['-netns', namespace, '-oneline', 'link']);
+  const queues = await output('tc', ['-netns', namespace, 'qdisc', 'show']);
+  const names = [...links.matchAll(/^\d+: ([^:@]+)/gm)].map(([, name]) => name);
+  const ingress = queues.split('\n').filter((line) => line.includes('ingress'));
+  return [...names, ...ingress].sort().join(' ');
+}
+
+async function checkRemoved(t: Test, id: string, what: string): Promise<void> {
+  t.equal(await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', id]), 0, `delete after ${what}`);
+  await nothingLeft({ id, networkNamespace: undefined }).catch(() => undefined);
+  t.strictSame(leftovers({ id, networkNamespace: undefined }), [], `nothing is left after ${what}`);
+  t.equal(await networkDevices(), 'eth0 lo peer0', `the network is as it was after ${what}`);
+}
+
+/** The points at which to kill a verb, found by running it once on a container that is removed again. */
+async function pointsOf(verb: 'create' | 'start'): Promise<readonly KillPoint[]> {
+  const id = `points-of-${verb}`;
+  // What happens only once for each boot of the host, the test of KVM, would be counted in.
+  await runUcrun([ucrun, ...create('warm-up')]);
+  await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', 'warm-up']);
+  if (verb === 'start') await runUcrun([ucrun, ...create(id)]);
+  const points = await killPointsOf(verb === 'create' ? create(id) : start(id), trace);
+  await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', id]);
+  return points;
+}
+
+for (const verb of ['create', 'start'] as const) {
+  t.test(`ucrun ${verb} is killed before each thing that it does`, async (t) => {
+    const points = await pointsOf(verb);
+    t.ok(points.length >= (verb === 'create' ? 20 : 5), `${points.length} moments to be killed in`);
+    for (const [index, point] of points.entries()) {
+      const id = `crash-${verb}-${index}-end`;
+      if (verb === 'start') t.equal(await runUcrun([ucrun, ...create(id)]), 0);
+      const args = verb === 'create' ? create(id) : start(id);
+      t.equal(await runUcrun([...killedAt(point, trace), ...args]), 137, `killed before ${point.text}`);
+      await checkRemoved(t, id, point.text);
+    }
+
+    const id = `crash-${verb}-${points.length - 1}-end`;
+    t.equal(await runUcrun([ucrun, ...create(id)]), 0, 'the id can be used again');
+    t.equal(await runUcrun([ucrun, ...start(id)]), 0, 'and the guest starts');
+    await checkRemoved(t, id, 'a run without a crash');
+  });
+
+  t.test(`podman removes a container whose ucrun ${verb} was killed`, async (t) => {
+    await buildTrackerImage();
+    const wrapper = join(folder, `killed-${verb}`);
+    const points = (await pointsOf(verb)).filter(
+      (_, index, { length }) => index % Math.ceil(length / 6) === 0,
+    );
+    for (const point of points) {
+      const killed = killedAt(point, trace).map(quote).join(' ');
+      await writeFile(
+        wrapper,
+        `#!/bin/sh\nfor arg; do [ "$arg" != ${verb} ] || exec ${killed} "$@"; done\nexec ${quote(ucrun)} "$@"\n`,
+      );
+      await chmod(wrapper, 0o755);
+      const name = `crash-podman-${verb}`;
+      const args = ['run', '--detach', '--name', name, '--env', 'SERVICE_NAME=hello', trackerImage];
+      const command = ['--signal=KILL', '15', 'podman', `--runtime=${wrapper}`, ...args];
+      const { status } = await run('timeout', command);
+      t.not(status, 0, `podman sees that it failed before ${point.text}`);
+      t.not(status, 137, 'and does not wait for ever');
+      const traces = await tracesOf(name);
+      await podmanOutput(['rm', '--force', '--time', '0', name]);
+      await nothingLeft(traces);
+      t.strictSame(leftovers(traces), [], 'nothing is left');
+    }
+  });
+}
