@@ -23,7 +23,7 @@ BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
 MODULES := node_modules/.installed
 TEST_ENV := hack/in-test-env.sh
 
-SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts scripts/bundle.ts
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts scripts/bundle.ts scripts/chunk-loader.ts
 
 .PHONY: build
 build: $(EXECUTABLE) ## Build dist/ucrun (ARCH=arm64: for the other processor)

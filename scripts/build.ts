@@ -1,16 +1,25 @@
 /**
- * Builds the executable: one bundle of src/, embedded into Node by Node's own single-executable support.
- * Usage: node scripts/build.ts [--arch x64|arm64] [--commit HASH] [--output FILE]
+ * Builds the executable: a bundle of src/, embedded into Node by Node's own single-executable support.
+ * Usage: node scripts/build.ts [--arch x64|arm64] [--commit HASH] [--entry FILE] [--output FILE]
  * Nothing is downloaded here except, when building for the other architecture, that architecture's Node.
  * @see docs/decisions/0001-executable.md for why the options are what they are
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { arch as hostArch } from 'node:process';
 import { parseArgs } from 'node:util';
-import { bundle } from './bundle.ts';
+import { type Bundle, bundle, codeCache } from './bundle.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -19,57 +28,72 @@ const { values: options } = parseArgs({
   options: {
     arch: { type: 'string', default: hostArch },
     commit: { type: 'string', default: 'unknown' },
+    entry: { type: 'string', default: join(root, 'src/cli/main.ts') },
     output: { type: 'string' },
   },
 });
-const { arch } = options;
+const { arch, commit, entry } = options;
 if (arch !== 'x64' && arch !== 'arm64') fail(`cannot build for "${arch}": ARCH is x64 or arm64`);
-const native = arch === hostArch;
-const output = resolve(root, options.output ?? (native ? 'dist/ucrun' : `dist/ucrun-${arch}`));
+const isNative = arch === hostArch;
+const output = resolve(options.output ?? join(root, isNative ? 'dist/ucrun' : `dist/ucrun-${arch}`));
 
-const script = join(root, 'build', native ? 'ucrun.cjs' : `ucrun-${arch}.cjs`);
-mkdirSync(dirname(script), { recursive: true });
-mkdirSync(dirname(output), { recursive: true });
-await bundle({
-  entry: join(root, 'src/cli/main.ts'),
-  output: script,
-  version: manifest.version,
-  commit: options.commit,
-});
-embed(script, output);
+const texts = { __UCRUN_VERSION__: manifest.version, __UCRUN_COMMIT__: commit };
+embed(await bundle(entry, texts), output);
+const sizeMiB = Math.round(statSync(output).size / 2 ** 20);
+console.log(`built ${relative(root, output)} (${sizeMiB} MiB, ${manifest.version}, ${commit})`);
 
-/** Writes `executable` = Node + script. Written beside and renamed: another ucrun may be running from it. */
-function embed(script: string, executable: string): void {
+/**
+ * Writes `executable`: Node with the bundle inside. It is written elsewhere and renamed, as another ucrun may be
+ * running from it. The scripts and maps that went into it stay in build/, to read a stack trace with.
+ */
+function embed(scripts: Bundle, executable: string): void {
+  mkdirSync(dirname(executable), { recursive: true });
+  mkdirSync(join(root, 'build'), { recursive: true });
+  const work = mkdtempSync(join(root, 'build/bundle-'));
   const temporary = `${executable}.${process.pid}`;
-  const config = `${script}.sea.${process.pid}.json`;
-  writeFileSync(
-    config,
-    JSON.stringify({
-      main: script,
-      mainFormat: 'commonjs',
-      executable: nodeFor(arch),
-      output: temporary,
-      disableExperimentalSEAWarning: true,
-      // The code cache belongs to one processor type, and only that processor's Node can make it.
-      useCodeCache: native,
-      // A runtime is called with its caller's environment: NODE_OPTIONS must not reach into it.
-      execArgvExtension: 'none',
-    }),
-  );
   try {
-    execFileSync(nodeFor(hostArch), ['--build-sea', config], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const write = (name: string, content: string | Uint8Array) => writeFileSync(join(work, name), content);
+    const assets: string[] = [];
+    for (const [name, script] of scripts) {
+      write(name, script.code);
+      write(`${name}.map`, script.map);
+      if (name === 'main.cjs') continue;
+      write(`${name}.cache`, isNative ? codeCache(name, script) : '');
+      assets.push(name, `${name}.cache`);
+    }
+    write('sea.json', JSON.stringify(seaConfig(assets, temporary)));
+    // In that folder, as the script's path gets into the executable and into its stack traces.
+    execFileSync(nodeFor(hostArch), ['--build-sea', 'sea.json'], {
+      cwd: work,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     renameSync(temporary, executable);
+    const kept = join(root, 'build', `${basename(executable)}.bundle`);
+    rmSync(kept, { recursive: true, force: true });
+    renameSync(work, kept);
   } finally {
-    rmSync(config, { force: true });
+    rmSync(work, { recursive: true, force: true });
     rmSync(temporary, { force: true });
   }
-  const sizeMiB = (statSync(executable).size / 2 ** 20).toFixed(0);
-  console.log(
-    `built ${executable.slice(root.length + 1)} (${sizeMiB} MiB, ${manifest.version}, ${options.commit})`,
-  );
 }
 
-/** The path of the pinned Node for a processor type: npm installed the host's own, the other is fetched. */
+/** @see Node.js documentation, "Single executable applications" */
+function seaConfig(assets: readonly string[], output: string) {
+  return {
+    main: 'main.cjs',
+    mainFormat: 'commonjs',
+    assets: Object.fromEntries(assets.map((name) => [name, name])),
+    executable: nodeFor(arch),
+    output,
+    disableExperimentalSEAWarning: true,
+    // Only the processor's own Node can make it.
+    useCodeCache: isNative,
+    // A runtime is called with its caller's environment: NODE_OPTIONS must not reach into it.
+    execArgvExtension: 'none',
+  };
+}
+
+/** The path of the pinned Node for a processor: npm installed the host's own, the other is fetched. */
 function nodeFor(arch: string): string {
   const name = `node-linux-${arch}`;
   const installed = join(root, 'node_modules', name, 'bin/node');
@@ -78,7 +102,7 @@ function nodeFor(arch: string): string {
   return fetchNode(name);
 }
 
-/** Takes Node for another processor from the npm registry, and believes only what package-lock.json lists. */
+/** Takes Node for another processor from npm's registry, and believes only what package-lock.json lists. */
 function fetchNode(name: string): string {
   const version = manifest.optionalDependencies[name];
   const folder = join(root, 'build', `${name}-${version}`);

@@ -1,36 +1,153 @@
-import { build } from 'esbuild';
+import { basename, join } from 'node:path';
+import { Script } from 'node:vm';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
-export interface BundleOptions {
-  readonly entry: string;
-  readonly output: string;
-  readonly version: string;
-  readonly commit: string;
+/** Global names that stand for a text, such as the version. */
+type Texts = Readonly<Record<string, string>>;
+
+export interface BundledScript {
+  readonly code: string;
+  readonly map: string;
 }
 
+/** `main.cjs`, which runs at every start, and the scripts that it loads when they are first needed. */
+export type Bundle = ReadonlyMap<string, BundledScript>;
+
+/** A module as esbuild's splitting makes it, under the name by which others import it. */
+interface Chunk {
+  readonly name: string;
+  readonly code: string;
+  /** The names of the chunks that it imports. */
+  readonly imports: readonly string[];
+  readonly hasLibrary: boolean;
+}
+type Chunks = ReadonlyMap<string, Chunk>;
+
+const entryName = './main.js';
+const mainScript = 'main.cjs';
+const chunkPattern = /^\.\/[^/]+\.js$/;
+
+const common = {
+  bundle: true,
+  write: false,
+  platform: 'node',
+  target: 'node26',
+  // Names stay as they are, so that a stack trace in a bug report can be read without the map.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
 /**
- * Writes `output`, one CommonJS script with everything but Node's own modules inside, and `output`.map.
- * An `import()` of a bundled module runs that module's code when it is first reached, and reads no file.
+ * Bundles a program for a single executable, so that it reads nothing from disk and loads nothing that it does not
+ * need: whatever is in the main script costs time at each start, even if it never runs.
+ *
+ * esbuild splits the program at its `import()`s, into chunks. Those of our own code are joined again; in the main script
+ * each of them still runs only when it is asked for. Those with a library in them become scripts of their own.
+ * @see docs/decisions/0001-executable.md
  */
-export async function bundle({ entry, output, version, commit }: BundleOptions): Promise<void> {
-  await build({
-    entryPoints: [entry],
-    outfile: output,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node26',
-    // Names stay as they are, so that a stack trace in a bug report can be read without the map.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    sourcemap: 'external',
-    legalComments: 'none',
+export async function bundle(entry: string, texts: Texts): Promise<Bundle> {
+  const chunks = await split(entry, texts);
+  const scriptOf = assignScripts(chunks);
+  const scripts = new Map<string, BundledScript>();
+  for (const script of new Set(scriptOf.values())) {
+    scripts.set(script, await writeScript(script, chunks, scriptOf));
+  }
+  return scripts;
+}
+
+/** The code cache of a script other than the main one, whose cache Node makes itself. */
+export function codeCache(name: string, { code }: BundledScript): Uint8Array {
+  return new Script(code, { filename: name }).createCachedData();
+}
+
+async function split(entry: string, texts: Texts): Promise<Chunks> {
+  const { metafile, outputFiles } = await build({
+    ...common,
+    entryPoints: { main: entry },
+    format: 'esm',
+    splitting: true,
+    outdir: 'chunks',
+    metafile: true,
+    // The scripts' own maps are made from these.
+    sourcemap: 'inline',
     define: {
-      __UCRUN_VERSION__: JSON.stringify(version),
-      __UCRUN_COMMIT__: JSON.stringify(commit),
-      // Some libraries look for files of theirs beside their own. In an executable there are none, and
-      // below /proc/0 nobody can put any.
+      ...Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, JSON.stringify(text)])),
+      // Some libraries look for files beside their code. Here there are none, and below /proc/0 nobody can put any.
       'import.meta.url': '"file:///proc/0/ucrun.cjs"',
     },
-    logLevel: 'warning',
   });
+  const codes = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
+  const chunks = new Map<string, Chunk>();
+  for (const [path, { imports, inputs, entryPoint = '' }] of Object.entries(metafile.outputs)) {
+    if (metafile.inputs[entryPoint]?.format === 'cjs') {
+      throw new Error(
+        `import() of ${entryPoint}, a CommonJS module, has no named exports: import it in a module of ours`,
+      );
+    }
+    const name = `./${basename(path)}`;
+    chunks.set(name, {
+      name,
+      code: codes.get(basename(path)) ?? '',
+      imports: imports.filter(({ external }) => external !== true).map(({ path }) => `./${basename(path)}`),
+      hasLibrary: Object.keys(inputs).some((input) => input.includes('node_modules/')),
+    });
+  }
+  return chunks;
+}
+
+/** Our own code is small, and loading another script takes longer than having all of it in the main one. */
+function assignScripts(chunks: Chunks): ReadonlyMap<string, string> {
+  const assign = ({ name, hasLibrary }: Chunk) =>
+    hasLibrary && name !== entryName ? `${basename(name, '.js')}.cjs` : mainScript;
+  return new Map([...chunks.values()].map((chunk) => [chunk.name, assign(chunk)]));
+}
+
+/** Joins the chunks of a script. Each that another script asks for is provided, and so runs when it is asked for. */
+async function writeScript(
+  script: string,
+  chunks: Chunks,
+  scriptOf: ReadonlyMap<string, string>,
+): Promise<BundledScript> {
+  const isHere = (name: string) => scriptOf.get(name) === script;
+  const elsewhere = [...chunks.values()].filter(({ name }) => !isHere(name));
+  const provided = new Set(elsewhere.flatMap(({ imports }) => imports).filter(isHere));
+  const provide = [...provided].map((name) => `provideChunk('${name}', () => require('${name}'));`);
+
+  const isMain = script === mainScript;
+  const modules: Plugin = {
+    name: 'chunks',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: chunkPattern }, ({ path }) => ({
+        path,
+        namespace: isHere(path) ? 'here' : 'elsewhere',
+      }));
+      onLoad({ filter: /.*/, namespace: 'here' }, ({ path }) => ({ contents: chunks.get(path)?.code ?? '' }));
+      onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path }) => ({
+        contents: `module.exports = requireChunk('${path}')`,
+      }));
+    },
+  };
+  const { outputFiles } = await build({
+    ...common,
+    stdin: {
+      contents: [...provide, isMain ? `require('${entryName}');` : ''].join('\n'),
+      resolveDir: import.meta.dirname,
+    },
+    format: 'cjs',
+    outfile: script,
+    sourcemap: 'external',
+    plugins: [modules],
+    // An import() of a module of Node's: scripts in an executable know only require.
+    supported: { 'dynamic-import': false },
+    ...(isMain
+      ? {
+          inject: [join(import.meta.dirname, 'chunk-loader.ts')],
+          define: { __CHUNK_SCRIPTS__: JSON.stringify(JSON.stringify(Object.fromEntries(scriptOf))) },
+        }
+      : { banner: { js: '(function(requireChunk,provideChunk,require){' }, footer: { js: '})' } }),
+  });
+  const text = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? '';
+  return { code: text('.cjs'), map: text('.cjs.map') };
 }
