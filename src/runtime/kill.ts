@@ -2,6 +2,7 @@ import { assertNever } from '../base/assert-never.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { parseVerbArgs } from '../forward/command-line.ts';
+import { runInPlace } from '../host/processes.ts';
 import { qmpCommand } from '../host/qmp.ts';
 import { parseSignal, signalMeaning } from '../unikernel/signals.ts';
 import type { ContainerCall } from './container.ts';
@@ -12,14 +13,16 @@ import { isAlive } from './start.ts';
 const qmpTimeoutMs = 500;
 
 /**
- * `kill` for a unikernel container. Whatever it means, crun has the last word, since it knows whether there is a process to
- * signal, and engines know its words.
+ * `kill` for a unikernel container. Whatever it means, crun has the word, since it knows whether there is a process to signal,
+ * and engines know its words.
  *
- * For a signal that asks to end: press the guest's power button, then tell the sandbox's first process, which waits the grace
- * period and then switches the machine off (see launch-script.ts). --all is not passed on: it would end QEMU at once.
+ * For a signal that asks to end: tell the sandbox's first process, which waits the grace period and then switches the machine off
+ * (see launch-script.ts), then press the guest's power button. In this order, since a guest may be gone a moment after the
+ * button. --all is not passed on: it would end QEMU at once.
+ * @returns the exit status
  * @throws RuntimeError USAGE for a signal that is none
  */
-export async function killContainer(call: ContainerCall): Promise<never> {
+export async function killContainer(call: ContainerCall): Promise<number> {
   const { globalArgs, verbArgs } = call.line;
   const text = parseVerbArgs('kill', verbArgs).positionals[1] ?? 'TERM';
   const signal = parseSignal(text);
@@ -32,9 +35,10 @@ export async function killContainer(call: ContainerCall): Promise<never> {
   const meaning = signal === 0 ? 'ignored' : signalMeaning(signal);
   switch (meaning) {
     case 'power-button': {
-      const record = readRecord(call.paths);
+      const status = runInPlace(call.crun(), [...globalArgs, 'kill', call.id, 'TERM'], call.env);
+      const record = status === 0 ? readRecord(call.paths) : undefined;
       if (record !== undefined) await pressPowerButton(call, record);
-      return crun('kill', call.id, 'TERM');
+      return status;
     }
     case 'kill':
       return become(call.crun(), call.line.args, call.env);
