@@ -163,12 +163,6 @@ static void read_table(struct acpi *acpi, const struct header *table)
     read_madt(acpi, table);
   else if (memcmp(table->signature, "FACP", 4) == 0)
     read_fadt(acpi, table);
-  else if (memcmp(table->signature, "MCFG", 4) == 0 && table->length >= sizeof *table + 24) {
-    uint64_t base;
-    memcpy(&base, (const uint8_t *)table + sizeof *table + 8, sizeof base);
-    if (base < UINT32_MAX)
-      acpi->pci_config = (uintptr_t)base;
-  }
 }
 
 void acpi_read(struct acpi *acpi, const struct pvh_start_info *start_info)

@@ -28,8 +28,6 @@ struct acpi {
   bool reset_is_memory;
   uintptr_t reset_register; /* a port, or memory */
   uint8_t reset_value;
-
-  uintptr_t pci_config; /* memory-mapped PCI configuration space of bus 0 */
 };
 
 void acpi_read(struct acpi *acpi, const struct pvh_start_info *start_info);

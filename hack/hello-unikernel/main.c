@@ -42,7 +42,7 @@ static void read_command_line(const struct pvh_start_info *start_info)
 
 static void start_network(void)
 {
-  switch (card_start(&acpi)) {
+  switch (card_start()) {
   case CARD_NONE:
     break;
   case CARD_UNUSABLE:

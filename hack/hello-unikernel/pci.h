@@ -1,21 +1,14 @@
-/* PCI configuration space of bus 0, by I/O ports or by memory. */
+/* PCI configuration space of bus 0, by I/O ports. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "acpi.h"
 
 struct pci_device {
   uint32_t slot;
 };
 
-enum pci_kind {
-  PCI_NONE,
-  PCI_BY_PORTS,  /* pc, q35 */
-  PCI_BY_MEMORY, /* microvm with pcie=on */
-};
-
-enum pci_kind pci_start(const struct acpi *acpi);
+/* Whether this machine has a PCI bus: pc and q35 do. */
+bool pci_exists(void);
 /* The first device on bus 0 with this vendor and one of the two device numbers. */
 bool pci_find(uint16_t vendor, uint16_t device, uint16_t other_device, struct pci_device *found);
 uint32_t pci_read(struct pci_device device, uint8_t offset);

@@ -50,23 +50,25 @@ exception_\vector:
         .endr
 
 /*
- * Interrupts are open only at the halt in sleep_until_interrupt, so they have
- * nothing to do but end that halt: the main loop looks at every device anyway.
+ * Interrupts are open only at the halt here, and have nothing to do but end
+ * it: the main loop looks at every device anyway. So the handler does not go
+ * back to the halt but takes its three words off the stack and returns to the
+ * halt's caller, interrupts closed again. (An iret would do the same in more
+ * steps, and is one that KVM cannot emulate on hosts where it has to.)
  */
-        .globl  interrupt_entry
-interrupt_entry:
-        movl    $0, 0xfee000b0                  /* local APIC: end of interrupt */
-        iret
-
-        .globl  spurious_entry                  /* a spurious one must not be acknowledged */
-spurious_entry:
-        iret
-
         .globl  sleep_until_interrupt
 sleep_until_interrupt:
         sti                                     /* takes effect after hlt: none can slip in between */
-        hlt
-        cli
+1:      hlt
+        jmp     1b
+
+        .globl  interrupt_entry
+interrupt_entry:
+        movl    $0, 0xfee000b0                  /* local APIC: end of interrupt */
+
+        .globl  spurious_entry                  /* a spurious one must not be acknowledged */
+spurious_entry:
+        addl    $12, %esp
         ret
 
 /* Ends a machine that has no other way out: a fault without any gate to take it. */

@@ -1,20 +1,21 @@
 #include "virtio.h"
 
+#include <stddef.h>
+
 #include "cpu.h"
 #include "pci.h"
 
-bool virtio_find(const struct acpi *acpi, uint32_t type, struct virtio_device *device)
+bool virtio_find(uint32_t type, struct virtio_device *device)
 {
-  enum pci_kind pci = pci_start(acpi);
-  if (pci != PCI_NONE && virtio_pci_find(type, device))
-    return true;
-  /* Not on a PC: some other device's registers may be where microvm has virtio's. */
-  return pci != PCI_BY_PORTS && virtio_mmio_find(type, device);
+  /* Not both: on a machine with PCI some other device's registers may be where microvm has virtio's. */
+  return pci_exists() ? virtio_pci_find(type, device) : virtio_mmio_find(type, device);
 }
 
 bool virtio_negotiate(struct virtio_device *device, uint32_t wanted, uint32_t *features)
 {
   const struct virtio_transport *transport = device->transport;
+  if (transport == NULL)
+    return false;
   transport->set_status(device, 0);
   while (transport->status(device) != 0)
     continue; /* the reset is over when it reads as zero */

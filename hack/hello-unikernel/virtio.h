@@ -3,8 +3,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "acpi.h"
-
 enum {
   VIRTQUEUE_SIZE = 128,
   VIRTIO_PAGE = 4096,
@@ -17,7 +15,6 @@ enum {
   VIRTIO_DRIVER = 2,
   VIRTIO_DRIVER_OK = 4,
   VIRTIO_FEATURES_OK = 8,
-  VIRTIO_FAILED = 128,
 
   VIRTQ_DEVICE_WRITES = 2,
   VIRTQ_NO_INTERRUPT = 1,
@@ -46,7 +43,7 @@ struct virtqueue {
 } __attribute__((aligned(VIRTIO_PAGE)));
 
 struct virtio_device {
-  const struct virtio_transport *transport;
+  const struct virtio_transport *transport; /* NULL: a device of before 1.0 on PCI, which is driven in another way */
   uintptr_t registers; /* of the transport: the common ones */
   uintptr_t config;    /* of the device type */
   uintptr_t isr, notify;
@@ -71,8 +68,8 @@ bool virtio_mmio_find(uint32_t type, struct virtio_device *device);
 bool virtio_pci_find(uint32_t type, struct virtio_device *device);
 
 /* Finds the first device of a type, wherever this machine keeps it. */
-bool virtio_find(const struct acpi *acpi, uint32_t type, struct virtio_device *device);
-/* Resets it and agrees on features: of those wanted, what it offers, which goes to *features. */
+bool virtio_find(uint32_t type, struct virtio_device *device);
+/* Resets it and agrees on features: of those wanted, what it offers, which goes to *features. False if it cannot be driven. */
 bool virtio_negotiate(struct virtio_device *device, uint32_t wanted, uint32_t *features);
 /* Makes one descriptor available. Call virtio_notify after the last of several. */
 void virtio_give(struct virtqueue *queue, uint16_t descriptor);

@@ -49,16 +49,15 @@ static void read_config(uint32_t features)
   }
 }
 
-enum card_state card_start(const struct acpi *acpi)
+enum card_state card_start(void)
 {
-  if (!virtio_find(acpi, VIRTIO_NET, &device))
+  if (!virtio_find(VIRTIO_NET, &device))
     return state = CARD_NONE;
 
   uint32_t features;
   if (!virtio_negotiate(&device, F_MAC | F_MTU | (device.is_modern ? 0 : F_ANY_LAYOUT), &features) ||
       !device.transport->set_queue(&device, RECEIVE, &receive_queue) ||
       !device.transport->set_queue(&device, TRANSMIT, &transmit_queue)) {
-    device.transport->set_status(&device, VIRTIO_FAILED);
     return state = CARD_UNUSABLE;
   }
   header_length = device.is_modern ? HEADER : LEGACY_HEADER;

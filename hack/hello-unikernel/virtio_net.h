@@ -4,8 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "acpi.h"
-
 enum {
   MAC_LENGTH = 6,
   MAX_MTU = 1500,
@@ -25,7 +23,7 @@ struct frame {
   uint8_t data[MAX_FRAME];
 };
 
-enum card_state card_start(const struct acpi *acpi);
+enum card_state card_start(void);
 bool card_is_ready(void);
 const uint8_t *card_mac(void);
 uint32_t card_mtu(void);

@@ -108,11 +108,10 @@ bool virtio_pci_find(uint32_t type, struct virtio_device *device)
   struct pci_device pci;
   if (!pci_find(VENDOR, (uint16_t)(TRANSITIONAL + type - 1), (uint16_t)(MODERN + type), &pci))
     return false;
-  if ((pci_read(pci, STATUS) & STATUS_HAS_CAPABILITIES) == 0)
-    return false; /* a device of before 1.0 only, which is driven in another way */
 
-  *device = (struct virtio_device){.transport = &transport, .is_modern = true};
-  uint8_t at = pci_read(pci, FIRST_CAPABILITY) & 0xfc;
+  *device = (struct virtio_device){.is_modern = true};
+  bool has_capabilities = (pci_read(pci, STATUS) & STATUS_HAS_CAPABILITIES) != 0;
+  uint8_t at = has_capabilities ? pci_read(pci, FIRST_CAPABILITY) & 0xfc : 0;
   /* 48 fit: a longer chain is a circle. */
   for (int count = 0; at != 0 && count < 48; count++) {
     uint32_t capability = pci_read(pci, at);
@@ -121,5 +120,7 @@ bool virtio_pci_find(uint32_t type, struct virtio_device *device)
     at = capability >> 8 & 0xfc;
   }
   pci_enable(pci);
-  return device->registers != 0 && device->notify != 0 && device->isr != 0 && device->config != 0;
+  if (device->registers != 0 && device->notify != 0 && device->isr != 0 && device->config != 0)
+    device->transport = &transport;
+  return true;
 }
