@@ -128,7 +128,7 @@ run_leaf() {
     mkdir "/sys/fs/cgroup/$UCRUN_ENV_CGROUP/supervisor"
     echo $$ >"/sys/fs/cgroup/$UCRUN_ENV_CGROUP/supervisor/cgroup.procs"
   fi
-  exec unshare --pid --fork --kill-child=KILL --mount --propagation slave --net --mount-proc "$self" @inside "${mounts[@]}" "$@"
+  exec unshare --pid --fork --kill-child=KILL --mount --propagation private --net --mount-proc "$self" @inside "${mounts[@]}" "$@"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
