@@ -23,7 +23,8 @@ BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
 MODULES := node_modules/.installed
 TEST_ENV := hack/in-test-env.sh
 
-SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts scripts/bundle.ts scripts/chunk-loader.ts
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null) \
+  $(addprefix scripts/,build.ts bundle.ts chunk-loader.ts licenses.ts without-symbols.ts)
 
 .PHONY: build
 build: $(EXECUTABLE) ## Build dist/ucrun (ARCH=arm64: for the other processor)
@@ -91,6 +92,7 @@ install: build ## Install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 completions/ucrun.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/ucrun"
 	install -D -m 0644 completions/_ucrun "$(DESTDIR)$(DATADIR)/zsh/site-functions/_ucrun"
 	install -D -m 0644 completions/ucrun.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
+	install -D -m 0644 $(EXECUTABLE).licenses "$(DESTDIR)$(DATADIR)/doc/ucrun/third-party-licenses"
 	for file in $(DOCUMENTS); do install -D -m 0644 "$$file" "$(DESTDIR)$(DATADIR)/doc/ucrun/$${file##*/}" || exit; done
 
 .PHONY: uninstall

@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,8 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { arch as hostArch } from 'node:process';
 import { parseArgs } from 'node:util';
 import { type Bundle, bundle, codeCache } from './bundle.ts';
+import { licensesOf } from './licenses.ts';
+import { withoutSymbols } from './without-symbols.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -38,7 +41,9 @@ const isNative = arch === hostArch;
 const output = resolve(options.output ?? join(root, isNative ? 'dist/ucrun' : `dist/ucrun-${arch}`));
 
 const texts = { __UCRUN_VERSION__: manifest.version, __UCRUN_COMMIT__: commit };
-embed(await bundle(entry, texts), output);
+const { scripts, packages } = await bundle(entry, texts);
+embed(scripts, output);
+writeFileSync(`${output}.licenses`, licensesOf([dirname(dirname(nodeFor(hostArch))), ...packages]));
 const sizeMiB = Math.round(statSync(output).size / 2 ** 20);
 console.log(`built ${relative(root, output)} (${sizeMiB} MiB, ${manifest.version}, ${commit})`);
 
@@ -46,7 +51,7 @@ console.log(`built ${relative(root, output)} (${sizeMiB} MiB, ${manifest.version
  * Writes `executable`: Node with the bundle inside. It is written elsewhere and renamed, as another ucrun may be
  * running from it. The scripts and maps that went into it stay in build/, to read a stack trace with.
  */
-function embed(scripts: Bundle, executable: string): void {
+function embed(scripts: Bundle['scripts'], executable: string): void {
   mkdirSync(dirname(executable), { recursive: true });
   mkdirSync(join(root, 'build'), { recursive: true });
   const work = mkdtempSync(join(root, 'build/bundle-'));
@@ -62,12 +67,15 @@ function embed(scripts: Bundle, executable: string): void {
       assets.push(name, `${name}.cache`);
     }
     write('sea.json', JSON.stringify(seaConfig(assets, temporary)));
+    write('node', withoutSymbols(readFileSync(nodeFor(arch))));
     // In that folder, as the script's path gets into the executable and into its stack traces.
     execFileSync(nodeFor(hostArch), ['--build-sea', 'sea.json'], {
       cwd: work,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    chmodSync(temporary, 0o755);
     renameSync(temporary, executable);
+    rmSync(join(work, 'node'));
     const kept = join(root, 'build', `${basename(executable)}.bundle`);
     rmSync(kept, { recursive: true, force: true });
     renameSync(work, kept);
@@ -83,7 +91,7 @@ function seaConfig(assets: readonly string[], output: string) {
     main: 'main.cjs',
     mainFormat: 'commonjs',
     assets: Object.fromEntries(assets.map((name) => [name, name])),
-    executable: nodeFor(arch),
+    executable: 'node',
     output,
     disableExperimentalSEAWarning: true,
     // Only the processor's own Node can make it.

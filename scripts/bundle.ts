@@ -10,8 +10,12 @@ export interface BundledScript {
   readonly map: string;
 }
 
-/** `main.cjs`, which runs at every start, and the scripts that it loads when they are first needed. */
-export type Bundle = ReadonlyMap<string, BundledScript>;
+export interface Bundle {
+  /** `main.cjs`, which runs at every start, and the scripts that it loads when they are first needed. */
+  readonly scripts: ReadonlyMap<string, BundledScript>;
+  /** The folders of the packages that are in it. */
+  readonly packages: readonly string[];
+}
 
 /** A module as esbuild's splitting makes it, under the name by which others import it. */
 interface Chunk {
@@ -19,13 +23,15 @@ interface Chunk {
   readonly code: string;
   /** The names of the chunks that it imports. */
   readonly imports: readonly string[];
-  readonly hasLibrary: boolean;
+  /** The folders of the packages whose code is in it. */
+  readonly packages: readonly string[];
 }
 type Chunks = ReadonlyMap<string, Chunk>;
 
 const entryName = './main.js';
 const mainScript = 'main.cjs';
 const chunkPattern = /^\.\/[^/]+\.js$/;
+const packagePattern = /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/;
 
 const common = {
   bundle: true,
@@ -54,7 +60,8 @@ export async function bundle(entry: string, texts: Texts): Promise<Bundle> {
   for (const script of new Set(scriptOf.values())) {
     scripts.set(script, await writeScript(script, chunks, scriptOf));
   }
-  return scripts;
+  const packages = new Set([...chunks.values()].flatMap(({ packages }) => packages));
+  return { scripts, packages: [...packages].sort() };
 }
 
 /** The code cache of a script other than the main one, whose cache Node makes itself. */
@@ -91,7 +98,7 @@ async function split(entry: string, texts: Texts): Promise<Chunks> {
       name,
       code: codes.get(basename(path)) ?? '',
       imports: imports.filter(({ external }) => external !== true).map(({ path }) => `./${basename(path)}`),
-      hasLibrary: Object.keys(inputs).some((input) => input.includes('node_modules/')),
+      packages: Object.keys(inputs).flatMap((input) => packagePattern.exec(input)?.[0] ?? []),
     });
   }
   return chunks;
@@ -99,8 +106,8 @@ async function split(entry: string, texts: Texts): Promise<Chunks> {
 
 /** Our own code is small, and loading another script takes longer than having all of it in the main one. */
 function assignScripts(chunks: Chunks): ReadonlyMap<string, string> {
-  const assign = ({ name, hasLibrary }: Chunk) =>
-    hasLibrary && name !== entryName ? `${basename(name, '.js')}.cjs` : mainScript;
+  const assign = ({ name, packages }: Chunk) =>
+    packages.length > 0 && name !== entryName ? `${basename(name, '.js')}.cjs` : mainScript;
   return new Map([...chunks.values()].map((chunk) => [chunk.name, assign(chunk)]));
 }
 
