@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the sample unikernels into a registry. What has not changed is not built again.
 set -euo pipefail
+umask 022
 
 usage() {
   cat <<'TEXT'
