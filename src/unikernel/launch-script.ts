@@ -53,6 +53,8 @@ while :; do
   # 127: QEMU was reaped by the wait before, which a signal then made us repeat.
   [ "$latest" = 127 ] && [ -n "$status" ] || status=$latest
   [ -n "$interrupted" ] || break
+  # bash may forget a process that ends just as a signal comes; its next wait would be for the timer instead.
+  [ -z "$BASH_VERSION" ] || kill -0 "$vmm" 2>/dev/null || break
 done
 [ -z "$timer" ] || kill "$timer" 2>/dev/null
 if [ -s ${sandboxPaths.exitStatus} ]; then
@@ -67,7 +69,9 @@ while IFS= read -r line; do
     *) failed=1; printf 'ucrun: %s\\n' "$line" >&2 ;;
   esac
 done <${sandboxPaths.vmmErrors}
-[ "$status" != 1 ] || [ -z "$failed" ] || exit ${exitStatuses.vmmFailed}
+case $status in # 126 and 127: the shell could not start QEMU
+  1 | 126 | 127) [ -z "$failed" ] || exit ${exitStatuses.vmmFailed} ;;
+esac
 # isa-debug-exit makes QEMU leave with twice the guest's value plus one; 129 to 159 are its deaths by signal.
 if [ "$status" -gt 128 ] && [ "$status" -lt 160 ] || [ $((status % 2)) = 0 ]; then exit "$status"; fi
 exit $((status / 2))
