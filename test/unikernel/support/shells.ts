@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process';
 
-/** The POSIX shells that a host's /bin/sh may be and that are here, each as a command and its first arguments. */
+/** The shells that a host's /bin/sh may be and that are here, each as a command with what makes it behave as sh. */
 export function shells(): readonly (readonly [name: string, command: readonly string[]])[] {
   const known: readonly (readonly [string, readonly string[]])[] = [
-    ['sh', ['/bin/sh']],
     ['dash', ['dash']],
-    ['bash', ['bash', '--posix']],
+    ['bash', ['bash', '--posix', '--norc']],
     ['busybox', ['busybox', 'sh']],
   ];
-  return known.filter(([, [program = '', ...args]]) => spawnSync(program, [...args, '-c', ':']).status === 0);
+  const here = known.filter(
+    ([, [program = '', ...args]]) => spawnSync(program, [...args, '-c', ':']).status === 0,
+  );
+  return here.length > 0 ? here : [['sh', ['/bin/sh']]];
 }

@@ -1,0 +1,364 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
+import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
+import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
+import { matchesGolden } from './support/golden.ts';
+import { microvm, tapNetwork } from './support/plans.ts';
+import { shells } from './support/shells.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ucrun-launch-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+
+interface LaunchOptions {
+  /** What stands in for QEMU: the text of a shell script, in which $RUN is the folder that is /ucrun/run. */
+  readonly vmm: string;
+  readonly graceMs?: number;
+  readonly input?: string;
+  /** Changes the script before it is run. */
+  readonly edit?: (script: string) => string;
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A launch script that runs, outside of any sandbox, in a process group of its own. */
+class Launched {
+  static #count = 0;
+  readonly run: string;
+  readonly ended: Promise<Ended>;
+  readonly #child: ChildProcess;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(
+    shell: readonly string[],
+    { vmm, graceMs = 60_000, input, edit = (script) => script }: LaunchOptions,
+  ) {
+    const home = join(folder, String(Launched.#count++));
+    this.run = join(home, 'run');
+    mkdirSync(this.run, { recursive: true });
+    const script = renderLaunchScript({
+      qemu: '/bin/sh',
+      args: ['-c', `RUN='${this.run}'\n${vmm}`],
+      graceMs,
+    });
+    const file = join(home, 'launch');
+    writeFileSync(file, edit(script).replaceAll(sandboxPaths.run, this.run));
+    const [program = '', ...args] = shell;
+    this.#child = spawn(program, [...args, file], { detached: true, env: { PATH: '/usr/bin:/bin' } });
+    this.#child.stdout?.setEncoding('utf8').on('data', (text) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text) => {
+      this.#stderr += text;
+    });
+    const closed = once(this.#child, 'close');
+    this.ended = once(this.#child, 'exit').then(async ([status, signal]) => {
+      // Who holds the pipes longer than that is left over, which killRest() finds out.
+      await Promise.race([closed, sleep(2000, undefined, { ref: false })]);
+      return { status, signal, stdout: this.#stdout, stderr: this.#stderr };
+    });
+    // Whoever does not read its input breaks the pipe.
+    this.#child.stdin?.on('error', () => {});
+    if (input !== undefined) this.#child.stdin?.end(input);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until the script, or what stands in for QEMU, has printed this. */
+  async printed(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) await sleep(5);
+  }
+
+  /** Ends what is left of the process group. @returns whether anything was */
+  async killRest(): Promise<boolean> {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      if (!isGroupAlive(this.#child.pid as number)) return false;
+      await sleep(50);
+    }
+    process.kill(-(this.#child.pid as number), 'SIGKILL');
+    return true;
+  }
+}
+
+/** Whether a process group has a process that has not ended. Those that have may long wait for somebody to reap them. */
+function isGroupAlive(group: number): boolean {
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    const stat = textOf(`/proc/${pid}/stat`);
+    const [state, , processGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return processGroup === String(group) && state !== 'Z' && state !== 'X';
+  });
+}
+
+/** A file of /proc; nothing if the process is gone by now. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Shells have words of their own for a death by signal. */
+const shellSaysSo = /^$|Killed|Segmentation|Abort|Terminated/;
+
+const usual = { signal: null, stdout: '', stderr: '' };
+/** Runs until it is told to end, and says when it is ready for that. */
+const endless = (onTerm: string) => `trap '${onTerm}' TERM; echo up; while :; do sleep 0.02; done`;
+
+for (const [name, shell] of shells()) {
+  const launch = (options: LaunchOptions) => new Launched(shell, options);
+  /** A launch to its end, which nothing may survive. */
+  const outcome = async (t: Test, launched: Launched): Promise<Ended> => {
+    const ended = await launched.ended;
+    t.equal(await launched.killRest(), false, 'no process is left');
+    return ended;
+  };
+
+  t.test(`the launch script under ${name}: how it ends when the guest has`, async (t) => {
+    const cases: readonly [what: string, vmm: string, expected: object][] = [
+      ['QEMU ended by itself', 'exit 0', { status: 0 }],
+      ['the guest wrote 0 to isa-debug-exit', 'exit 1', { status: 0 }],
+      ['the guest wrote 1', 'exit 3', { status: 1 }],
+      ['the guest wrote 42', 'exit 85', { status: 42 }],
+      ['the guest wrote 63', 'exit 127', { status: 63 }],
+      ['the guest wrote 127', 'exit 255', { status: 127 }],
+      ['an even status is none of isa-debug-exit', 'exit 2', { status: 2 }],
+      [
+        'QEMU failed',
+        'echo "qemu: no such option" >&2; exit 1',
+        { status: 125, stderr: 'ucrun: qemu: no such option\n' },
+      ],
+      [
+        'QEMU failed in many words',
+        'printf "a\\nb\\n" >&2; exit 1',
+        { status: 125, stderr: 'ucrun: a\nucrun: b\n' },
+      ],
+      ['QEMU warned, and the guest wrote 0', 'echo "qemu: warning: old CPU" >&2; exit 1', { status: 0 }],
+      [
+        'QEMU warned and failed',
+        'printf "q: warning: x\\n\\nq: no\\n" >&2; exit 1',
+        { status: 125, stderr: 'ucrun: q: no\n' },
+      ],
+      [
+        'QEMU complained, and the guest ended',
+        'echo "qemu: odd" >&2; exit 85',
+        { status: 42, stderr: 'ucrun: qemu: odd\n' },
+      ],
+      [
+        'QEMU said strange things',
+        `printf '%s\\n' '%s \\n $HOME "x"' >&2; exit 85`,
+        { status: 42, stderr: 'ucrun: %s \\n $HOME "x"\n' },
+      ],
+      ['QEMU was killed', 'kill -KILL $$', { status: 137, stderr: shellSaysSo }],
+      ['QEMU crashed', 'ulimit -c 0; kill -SEGV $$', { status: 139, stderr: shellSaysSo }],
+      ['QEMU aborted', 'ulimit -c 0; kill -ABRT $$', { status: 134, stderr: shellSaysSo }],
+      ['QEMU was ended by another', 'kill -TERM $$', { status: 143, stderr: shellSaysSo }],
+      ['the exit byte wins over the status', `printf '\\052' >"$RUN/exit"; exit 0`, { status: 42 }],
+      ['the exit byte 0', `printf '\\0' >"$RUN/exit"; exit 1`, { status: 0 }],
+      [
+        'the exit byte 200, which isa-debug-exit cannot say',
+        `printf '\\310' >"$RUN/exit"; exit 145`,
+        { status: 200 },
+      ],
+      ['the exit byte 255', `printf '\\377' >"$RUN/exit"; exit 255`, { status: 255 }],
+      ['the first of many exit bytes', `printf '\\007abc' >"$RUN/exit"; exit 0`, { status: 7 }],
+      ['no exit byte', ': >"$RUN/exit"; exit 85', { status: 42 }],
+      ['a word of the console', 'echo hello; exit 0', { status: 0, stdout: 'hello\n' }],
+      ['QEMU removed what it said', 'rm "$RUN/vmm.err"; exit 85', { status: 42, stderr: /vmm\.err/ }],
+    ];
+    await Promise.all(
+      cases.map(async ([what, vmm, expected]) => {
+        t.match(await outcome(t, launch({ vmm })), { ...usual, ...expected }, what);
+      }),
+    );
+  });
+
+  t.test(`the launch script under ${name}: a QEMU that cannot be started`, async (t) => {
+    const notThere = launch({ vmm: '', edit: (script) => script.replace("'/bin/sh'", "'/nowhere/qemu'") });
+    t.match(await outcome(t, notThere), { status: 125, stderr: /^ucrun: .*\/nowhere\/qemu.*\n$/ });
+    const noProgram = launch({ vmm: '', edit: (script) => script.replace("'/bin/sh'", "'/etc/passwd'") });
+    t.match(await outcome(t, noProgram), { status: 125, stderr: /^ucrun: .*\/etc\/passwd.*\n$/ });
+  });
+
+  t.test(`the launch script under ${name}: the console is QEMU's`, async (t) => {
+    const echo = launch({ vmm: 'exec cat', input: 'one\ntwo\n' });
+    t.match(
+      await outcome(t, echo),
+      { ...usual, status: 0, stdout: 'one\ntwo\n' },
+      'stdin reaches it, and so does its end',
+    );
+    const deaf = launch({ vmm: 'exit 85', input: 'x'.repeat(1000) });
+    t.match(
+      await outcome(t, deaf),
+      { ...usual, status: 42 },
+      'what it does not read is nobody else’s to read',
+    );
+    const descriptor = launch({ vmm: '[ ! -e /proc/$$/fd/3 ] || echo open' });
+    t.match(
+      await outcome(t, descriptor),
+      { ...usual, status: 0 },
+      'no descriptor of the script is handed to it',
+    );
+  });
+
+  t.test(`the launch script under ${name}: a stop signal gives the guest its time`, async (t) => {
+    const signals = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGPWR'] as const;
+    const graceMs = 300;
+    await Promise.all(
+      signals.map(async (signal) => {
+        const launched = launch({ vmm: endless('echo TERM; exit 0'), graceMs });
+        await launched.printed('up');
+        const sent = performance.now();
+        launched.kill(signal);
+        t.match(
+          await launched.ended,
+          { ...usual, status: 143, stdout: 'up\nTERM\n' },
+          `${signal}: QEMU got TERM`,
+        );
+        t.ok(performance.now() - sent >= graceMs, `${signal}: not before the time was over`);
+        t.equal(await launched.killRest(), false);
+      }),
+    );
+  });
+
+  t.test(`the launch script under ${name}: other endings after a stop signal`, async (t) => {
+    const stop = async (options: LaunchOptions, during: (launched: Launched) => Promise<void>) => {
+      const launched = launch(options);
+      await launched.printed('up');
+      launched.kill('SIGTERM');
+      await during(launched);
+      return await outcome(t, launched);
+    };
+    const stopped = { ...usual, stdout: 'up\n' };
+    const nothing = async () => {};
+    const onButton = 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done';
+    const press = async ({ run }: Launched) => {
+      await sleep(100);
+      writeFileSync(join(run, 'pressed'), '');
+    };
+    await Promise.all([
+      stop({ vmm: `${onButton}; exit 85` }, press).then((ended) => {
+        t.match(ended, { ...stopped, status: 42 }, 'a guest that ends in time has its own status');
+      }),
+      stop({ vmm: `${onButton}; exit 0` }, press).then((ended) => {
+        t.match(ended, { ...stopped, status: 0 }, 'a guest that powers off in time ended well');
+      }),
+      stop({ vmm: `${onButton}; printf '\\011' >"$RUN/exit"; exit 0` }, press).then((ended) => {
+        t.match(ended, { ...stopped, status: 9 }, 'and with its exit byte, if it wrote one');
+      }),
+      stop({ vmm: endless('exit 0'), graceMs: 0 }, nothing).then((ended) => {
+        t.match(ended, { ...stopped, status: 143 }, 'no grace: switched off at once');
+      }),
+      stop(
+        { vmm: endless('echo "qemu: terminating on signal 15 from pid 1 (x)" >&2; exit 0'), graceMs: 0 },
+        nothing,
+      ).then((ended) => {
+        t.match(ended, { ...stopped, status: 143 }, 'what QEMU says of it is not worth repeating');
+      }),
+      stop({ vmm: endless('exit 1'), graceMs: 0 }, nothing).then((ended) => {
+        t.match(ended, { ...stopped, status: 143 }, 'switched off is switched off, whatever QEMU made of it');
+      }),
+      stop(
+        {
+          vmm: `trap 'echo TERM' TERM; echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 0`,
+          graceMs: 150,
+        },
+        async (launched) => {
+          launched.kill('SIGTERM');
+          launched.kill('SIGINT');
+          await launched.printed('TERM');
+          launched.kill('SIGTERM');
+          await sleep(500);
+          await press(launched);
+        },
+      ).then((ended) => {
+        t.match(
+          ended,
+          { ...stopped, status: 143, stdout: 'up\nTERM\n' },
+          'more signals change nothing: QEMU gets one TERM',
+        );
+      }),
+    ]);
+  });
+
+  t.test(`the launch script under ${name}: a signal before there is a QEMU`, async (t) => {
+    const launched = launch({
+      vmm: 'echo started; exit 0',
+      edit: (script) =>
+        script.replace(/^trap switch_off .*$/m, '$&\necho trapped\nwhile :; do sleep 0.02; done'),
+    });
+    await launched.printed('trapped');
+    launched.kill('SIGTERM');
+    t.match(await outcome(t, launched), { ...usual, status: 143, stdout: 'trapped\n' });
+  });
+
+  t.test(`the launch script under ${name}: a signal just as the guest ends`, async (t) => {
+    const started = performance.now();
+    const rounds = Array.from({ length: 12 }, async (_, round) => {
+      const delay = round % 2 === 0 ? '' : `sleep 0.00${round}; `;
+      const launched = launch({ vmm: `sleep 0.1; kill -TERM $PPID; ${delay}exit 85` });
+      const { status } = await launched.ended;
+      // The timer may have been killed before it was there; in a sandbox it goes with the script.
+      await launched.killRest();
+      return status;
+    });
+    // bash may have lost what QEMU's status was; then it is as if the signal had ended it.
+    const allowed = name === 'bash' ? [42, 143] : [42];
+    const statuses = await Promise.all(rounds);
+    t.ok(
+      statuses.every((status) => status !== null && allowed.includes(status)),
+      `statuses ${statuses.join(' ')}`,
+    );
+    t.ok(performance.now() - started < 20_000, 'nobody waited for the grace period to be over');
+  });
+
+  t.test(`the script of a container that was not started, under ${name}`, async (t) => {
+    const launched = launch({ vmm: '', edit: () => unstartedScript });
+    t.match(await outcome(t, launched), {
+      ...usual,
+      status: 125,
+      stderr: 'ucrun: this container was not started through ucrun\n',
+    });
+  });
+}
+
+t.test('renderLaunchScript() of a whole command line', async (t) => {
+  const args = qemuArgs(microvm, tapNetwork, `greeting='hello' port=8080`);
+  matchesGolden(t, 'launch/microvm-tap', renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000 }));
+});
+
+t.test('renderLaunchScript() writes the grace period in seconds', async (t) => {
+  const sleeps = (graceMs: number) =>
+    /sleep (\S+)/.exec(renderLaunchScript({ qemu: '/q', args: [], graceMs }))?.[1];
+  t.equal(sleeps(5000), '5.000');
+  t.equal(sleeps(1), '0.001');
+  t.equal(sleeps(0), '0.000');
+  t.equal(sleeps(3_600_000), '3600.000');
+});
+
+t.test('renderLaunchScript() touches nothing of the sandbox but its folder for running', async (t) => {
+  const script = renderLaunchScript({ qemu: '/q', args: [], graceMs: 0 });
+  t.notMatch(script.replaceAll(sandboxPaths.run, ''), sandboxPaths.ucrun);
+});
