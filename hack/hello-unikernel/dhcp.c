@@ -36,6 +36,7 @@ enum {
   LAST_RETRY_MS = 16 * 1000,
   COMPLAIN_AFTER_MS = 5000,
   DEFAULT_LEASE = 3600,
+  MIN_LEASE = 10,
   /* The clock in milliseconds wraps: longer leases are renewed as if they were this long. */
   MAX_LEASE = 14 * 24 * 3600,
 };
@@ -198,7 +199,7 @@ void dhcp_receive(const struct packet *packet)
   } else if (answer.type == ACKNOWLEDGE && answer.address != 0) {
     state = BOUND;
     bound_ms = clock_ms();
-    lease_ms = (answer.lease < MAX_LEASE ? answer.lease : MAX_LEASE) * 1000;
+    lease_ms = (answer.lease < MIN_LEASE ? MIN_LEASE : answer.lease < MAX_LEASE ? answer.lease : MAX_LEASE) * 1000;
     if (answer.address != network.address || answer.mask != network.mask || answer.gateway != network.gateway)
       network_set(answer.address, answer.mask, answer.gateway);
   } else if (answer.type == REFUSE) {

@@ -39,6 +39,7 @@ enum {
   MAX_RETRIES = 7,          /* 38 s in all */
   MAX_SYN_RETRIES = 4,      /* 5 s */
   REQUEST_WITHIN_MS = 30 * 1000,
+  SPEAK_WITHIN_MS = 1000, /* when others wait for the place */
   CLOSE_WITHIN_MS = 10 * 1000,
   TIME_WAIT_MS = 10 * 1000,
 };
@@ -242,20 +243,33 @@ static struct connection *find(uint32_t address, uint16_t port)
   return NULL;
 }
 
-/* A free place, or the oldest of those that nobody misses: first the closed, then the never opened. */
+/*
+ * A free place, or the oldest of those that are missed least: closed on both
+ * sides, else never quite opened, else open for a while without a request.
+ */
 static struct connection *find_place(void)
 {
-  struct connection *closed = NULL, *half_open = NULL;
+  struct connection *closed = NULL, *half_open = NULL, *silent = NULL;
   uint32_t now = clock_ms();
   for (unsigned i = 0; i < CONNECTIONS; i++) {
     struct connection *connection = &connections[i];
+    uint32_t age = now - connection->since_ms;
+    struct connection **oldest = NULL;
     if (connection->state == FREE)
       return connection;
-    struct connection **oldest = connection->state == TIME_WAIT ? &closed : connection->state == SYN_RECEIVED ? &half_open : NULL;
-    if (oldest != NULL && (*oldest == NULL || now - connection->since_ms > now - (*oldest)->since_ms))
+    if (connection->state == TIME_WAIT)
+      oldest = &closed;
+    else if (connection->state == SYN_RECEIVED)
+      oldest = &half_open;
+    else if (!connection->is_answering && age >= SPEAK_WITHIN_MS)
+      oldest = &silent;
+    if (oldest != NULL && (*oldest == NULL || age > now - (*oldest)->since_ms))
       *oldest = connection;
   }
-  return closed != NULL ? closed : half_open;
+  struct connection *place = closed != NULL ? closed : half_open != NULL ? half_open : silent;
+  if (place != NULL && place == silent)
+    send_on(place, place->next, RST | ACK, 0, 0);
+  return place;
 }
 
 /* The client's largest segment, from the options of its SYN. */
