@@ -7,7 +7,6 @@ enum {
   COM1 = 0x3f8,
   DATA = COM1,
   INTERRUPT_ENABLE = COM1 + 1,
-  FIFO_CONTROL = COM1 + 2,
   LINE_CONTROL = COM1 + 3,
   MODEM_CONTROL = COM1 + 4,
   LINE_STATUS = COM1 + 5,
@@ -15,7 +14,6 @@ enum {
   DIVISOR_HIGH = COM1 + 1,
 
   RECEIVED_INTERRUPT = 0x01,
-  FIFO_ON_CLEARED = 0x07,
   EIGHT_BITS = 0x03,
   DIVISOR_LATCH = 0x80,
   DTR_RTS_OUT2 = 0x0b, /* OUT2 lets the interrupt through on a PC */
@@ -29,6 +27,7 @@ enum {
 
 static bool stalled;
 
+/* The FIFOs stay as they are: to switch them on throws away what was typed before we came. */
 void serial_start(void)
 {
   outb(INTERRUPT_ENABLE, 0);
@@ -36,7 +35,6 @@ void serial_start(void)
   outb(DIVISOR_LOW, 1); /* 115200 baud */
   outb(DIVISOR_HIGH, 0);
   outb(LINE_CONTROL, EIGHT_BITS);
-  outb(FIFO_CONTROL, FIFO_ON_CLEARED);
   outb(MODEM_CONTROL, DTR_RTS_OUT2);
   outb(INTERRUPT_ENABLE, RECEIVED_INTERRUPT);
 }
