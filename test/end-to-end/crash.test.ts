@@ -1,10 +1,10 @@
 /** Wherever ucrun is killed, the engine's usual removal leaves nothing behind, and the next container works. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeBundle } from './support/bundle.ts';
 import { output, quote, run, runWithOutputTo } from './support/command.ts';
-import { scratch, ucrun } from './support/environment.ts';
+import { registry, scratch, ucrun } from './support/environment.ts';
 import { buildTrackerImage, trackerImage } from './support/images.ts';
 import { type KillPoint, killedAt, killPointsOf } from './support/kill-points.ts';
 import { leftovers, nothingLeft, tracesOf } from './support/leftovers.ts';
@@ -14,11 +14,16 @@ const folder = join(scratch, 'crash');
 const crunRoot = join(folder, 'crun');
 const bundle = join(folder, 'bundle');
 const trace = join(folder, 'trace');
+/** State of its own: the same calls each time, whatever other tests do at the moment. */
+const stateRoot = join(folder, 'state');
+const config = join(folder, 'config.toml');
+process.env.UCRUN_CONFIG = config;
 /** A network namespace that outlives the containers in it, as a pod's does. */
 const namespace = 'ucrun-crash';
 
 t.before(async () => {
   await mkdir(crunRoot, { recursive: true });
+  await writeFile(config, `state_dir = "${stateRoot}"\nregistries = ["${registry}"]\n`);
   await output('ip', ['netns', 'add', namespace]);
   await output('ip', ['-netns', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'peer0']);
   await output('ip', ['-netns', namespace, 'address', 'add', '10.99.0.2/24', 'dev', 'eth0']);
@@ -55,10 +60,19 @@ async function networkDevices(): Promise<string> {
   return [...names, ...ingress].sort().join(' ');
 }
 
+/** Check that ucrun's state directory is as it was. What is left is removed, so that one leak is reported once. */
+async function checkState(t: Test, what: string): Promise<void> {
+  const remembered = ['kvm-proof.json'];
+  const files = (await readdir(stateRoot, { recursive: true })).filter((file) => !remembered.includes(file));
+  t.strictSame(files, [], `no state is left after ${what}`);
+  for (const file of files) await rm(join(stateRoot, file), { recursive: true, force: true });
+}
+
 async function checkRemoved(t: Test, id: string, what: string): Promise<void> {
   t.equal(await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', id]), 0, `delete after ${what}`);
   await nothingLeft({ id, networkNamespace: undefined }).catch(() => undefined);
   t.strictSame(leftovers({ id, networkNamespace: undefined }), [], `nothing is left after ${what}`);
+  await checkState(t, what);
   t.equal(await networkDevices(), 'eth0 lo peer0', `the network is as it was after ${what}`);
 }
 
@@ -102,7 +116,14 @@ for (const verb of ['create', 'start'] as const) {
       const killed = killedAt(point, trace).map(quote).join(' ');
       await writeFile(
         wrapper,
-        `#!/bin/sh\nfor arg; do [ "$arg" != ${verb} ] || exec ${killed} "$@"; done\nexec ${quote(ucrun)} "$@"\n`,
+        [
+          '#!/bin/sh',
+          // podman does not hand its environment on.
+          `export UCRUN_CONFIG=${quote(config)}`,
+          `for arg; do [ "$arg" != ${verb} ] || exec ${killed} "$@"; done`,
+          `exec ${quote(ucrun)} "$@"`,
+          '',
+        ].join('\n'),
       );
       await chmod(wrapper, 0o755);
       const name = `crash-podman-${verb}`;
@@ -114,7 +135,7 @@ for (const verb of ['create', 'start'] as const) {
       const traces = await tracesOf(name);
       await podmanOutput(['rm', '--force', '--time', '0', name]);
       await nothingLeft(traces);
-      t.strictSame(leftovers(traces), [], 'nothing is left');
+      await checkState(t, point.text);
     }
   });
 }

@@ -101,7 +101,7 @@ const cases: readonly Case[] = [
         [
           'sh',
           '-c',
-          'grep -E "^(Sig|Shd|Umask|Groups)" /proc/self/status; ulimit -a; cat /proc/self/oom_score_adj; ls /proc/self/fd; env',
+          'grep -E "^(Sig[PBIC]|ShdPnd|Umask|Groups)" /proc/self/status; ulimit -a; cat /proc/self/oom_score_adj; ls /proc/self/fd; env',
         ],
       ),
     statuses: [0],

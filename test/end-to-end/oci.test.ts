@@ -256,7 +256,7 @@ const cases: readonly Case[] = [
 ];
 
 const portraitScript = [
-  'grep -E "^(Sig|Shd|Umask|Groups)" /proc/self/status',
+  'grep -E "^(Sig[PBIC]|ShdPnd|Umask|Groups)" /proc/self/status',
   'ulimit -a',
   'cat /proc/self/oom_score_adj',
   'for fd in 0 1 2; do grep flags /proc/self/fdinfo/$fd; done',
