@@ -155,11 +155,21 @@ function sandboxMemory(memory: JsonObject, overheadMiB: number): JsonObject {
   return Object.keys(raised).length === 0 ? {} : { memory: raised };
 }
 
+/** File systems that hold nothing of the user's when they are mounted. */
+const emptyFileSystems: ReadonlySet<string | undefined> = new Set([
+  'proc',
+  'sysfs',
+  'devpts',
+  'mqueue',
+  'cgroup',
+  'cgroup2',
+  'tmpfs',
+]);
+
 /** A volume that silently is not there loses data, so it is refused. */
 function checkVolumes(mounts: readonly Mount[]): void {
   const volume = mounts.find(
-    ({ destination, type, source }) =>
-      !engineFiles.test(destination) && (type === undefined || type === 'bind' || source?.startsWith('/')),
+    (mount) => !engineFiles.test(mount.destination) && (isBind(mount) || !emptyFileSystems.has(mount.type)),
   );
   if (volume === undefined) return;
   throw new RuntimeError(
@@ -169,6 +179,11 @@ function checkVolumes(mounts: readonly Mount[]): void {
       hint: 'raw and linux guests take no volumes yet; run it without, or put the files into the initrd',
     },
   );
+}
+
+/** Where the options say so, the specification calls the type a dummy. @see opencontainers/runtime-spec v1.2.0 config.md, "Mounts" */
+function isBind({ raw }: Mount): boolean {
+  return Array.isArray(raw.options) && (raw.options.includes('bind') || raw.options.includes('rbind'));
 }
 
 /** The mount that brings the container's resolv.conf, which also says where its name servers are to be read. */
