@@ -12,8 +12,9 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { isErrno } from '../base/errno.ts';
@@ -22,14 +23,20 @@ import type { KernelReader } from '../unikernel/kernel-format.ts';
 /** Write a file whole or not at all: beside its place first, then renamed. `mode` holds whatever the umask is. */
 export function writeFileAtomic(path: string, content: string, mode: number): void {
   const beside = `${path}.${process.pid}`;
-  const fd = openSync(beside, 'w', 0o600);
   try {
-    writeSync(fd, content);
-    fchmodSync(fd, mode);
-  } finally {
-    closeSync(fd);
+    const fd = openSync(beside, 'w', 0o600);
+    try {
+      // Not writeSync(): on a full disk it writes what there is room for, and is content.
+      writeFileSync(fd, content);
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
   }
-  renameSync(beside, path);
 }
 
 /** Make a directory, parents included; `mode` holds for the last one, whatever the umask is. */
