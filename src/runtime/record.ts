@@ -62,14 +62,14 @@ export function writeRecord(paths: StatePaths, record: ContainerRecord): void {
 export function readRecord(paths: StatePaths): ContainerRecord | undefined {
   const text = readTextIfThere(paths.record);
   if (text === undefined) return undefined;
-  let record: ContainerRecord;
+  let record: ContainerRecord | null;
   try {
-    record = JSON.parse(text) as ContainerRecord;
+    record = JSON.parse(text) as ContainerRecord | null;
   } catch (cause) {
     throw brokenRecord(paths, 'is not JSON', cause);
   }
-  if (record.version !== recordVersion)
-    throw brokenRecord(paths, `has version ${record.version}, not ${recordVersion}`);
+  if (record?.version !== recordVersion)
+    throw brokenRecord(paths, `has version ${record?.version}, not ${recordVersion}`);
   return record;
 }
 
