@@ -1,0 +1,112 @@
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { findInRegistries, listRegistries, resolveInEntry } from '../../src/host/registry.ts';
+
+const json = (value: unknown) => ({ 'unikernel.json': JSON.stringify(value) });
+
+t.test('findInRegistries() takes the first registry that has the name', async (t) => {
+  const folder = t.testdir({
+    one: { a: json({ from: 'one' }) },
+    two: { a: json({ from: 'two' }), b: json({ from: 'two' }) },
+  });
+  const registries = [join(folder, 'missing'), join(folder, 'one'), join(folder, 'two')];
+  t.strictSame(findInRegistries(registries, 'a'), {
+    name: 'a',
+    directory: join(folder, 'one/a'),
+    source: join(folder, 'one/a/unikernel.json'),
+    content: { from: 'one' },
+  });
+  t.match(findInRegistries(registries, 'b'), { content: { from: 'two' } });
+});
+
+t.test('findInRegistries() names what there is, and the nearest', async (t) => {
+  const folder = t.testdir({ one: { hello: json({}), web: json({}) }, two: { web: json({}), broken: {} } });
+  const registries = [join(folder, 'one'), join(folder, 'two')];
+  t.throws(() => findInRegistries(registries, 'helo'), {
+    code: 'UNIKERNEL_UNKNOWN',
+    message: 'unikernel "helo" is unknown; there are: hello, web',
+    hint: 'did you mean "hello"?',
+  });
+  t.throws(() => findInRegistries(registries, 'database'), {
+    code: 'UNIKERNEL_UNKNOWN',
+    message: /there are: hello, web$/,
+    hint: `put it into a folder ${folder}/one/database`,
+  });
+  t.throws(
+    () => findInRegistries(registries, 'broken'),
+    { code: 'UNIKERNEL_UNKNOWN' },
+    'a folder without unikernel.json is none',
+  );
+  t.throws(() => findInRegistries([join(folder, 'none')], 'x'), {
+    message: `unikernel "x" is unknown; there is none in ${folder}/none`,
+  });
+  t.throws(() => findInRegistries([], 'x'), { code: 'UNIKERNEL_UNKNOWN', hint: /no registry is configured/ });
+});
+
+t.test('findInRegistries() refuses a unikernel.json that is no JSON object', async (t) => {
+  const folder = t.testdir({
+    cut: { 'unikernel.json': '{"guest":' },
+    list: json([]),
+    nothing: json(null),
+    text: json('x'),
+  });
+  t.throws(() => findInRegistries([folder], 'cut'), {
+    code: 'UNIKERNEL_INVALID',
+    message: `${folder}/cut/unikernel.json is not JSON`,
+  });
+  for (const name of ['list', 'nothing', 'text']) {
+    const expected = {
+      code: 'UNIKERNEL_INVALID',
+      message: `${folder}/${name}/unikernel.json must hold a JSON object`,
+    };
+    t.throws(() => findInRegistries([folder], name), expected, name);
+  }
+});
+
+t.test('listRegistries() lists each name once, in order', async (t) => {
+  const folder = t.testdir({
+    one: { b: json({}), a: json({}), '.git': {}, 'a-file': 'x' },
+    two: { a: json({}), c: json({}), empty: {} },
+  });
+  t.strictSame(listRegistries([join(folder, 'two'), join(folder, 'one'), join(folder, 'none')]), [
+    'a',
+    'b',
+    'c',
+  ]);
+  t.strictSame(listRegistries([]), []);
+});
+
+t.test('resolveInEntry() finds the files of an entry, links followed', async (t) => {
+  const folder = t.testdir({
+    registry: { x: { ...json({}), kernel: 'k', sub: { initrd: 'i' } } },
+    elsewhere: 'e',
+  });
+  const entry = findInRegistries([join(folder, 'registry')], 'x');
+  symlinkSync('../../elsewhere', join(entry.directory, 'link'));
+  symlinkSync('nowhere', join(entry.directory, 'dangling'));
+  symlinkSync('loop', join(entry.directory, 'loop'));
+  mkdirSync(join(entry.directory, 'folder'));
+  t.equal(resolveInEntry(entry, 'kernel', 'kernel'), join(entry.directory, 'kernel'));
+  t.equal(resolveInEntry(entry, 'sub/initrd', 'initrd'), join(entry.directory, 'sub/initrd'));
+  // The registry is the administrator's, who may share files between entries.
+  t.equal(resolveInEntry(entry, 'link', 'kernel'), join(folder, 'elsewhere'));
+  t.equal(resolveInEntry(entry, '../../elsewhere', 'kernel'), join(folder, 'elsewhere'));
+  t.equal(resolveInEntry(entry, join(folder, 'elsewhere'), 'kernel'), join(folder, 'elsewhere'));
+
+  for (const path of ['none', 'kernel/below', 'dangling', 'loop']) {
+    t.throws(
+      () => resolveInEntry(entry, path, 'kernel'),
+      {
+        code: 'KERNEL_MISSING',
+        message: `kernel "${path}" of unikernel "x" is missing`,
+        hint: `${entry.source} names it; put the file there, or correct the name`,
+      },
+      path,
+    );
+  }
+  t.throws(() => resolveInEntry(entry, 'folder', 'initrd'), {
+    code: 'KERNEL_MISSING',
+    message: 'initrd "folder" of unikernel "x" is not a regular file',
+  });
+});

@@ -1,0 +1,39 @@
+import t from 'tap';
+import { guestEnvironment } from '../../src/runtime/guest-environment.ts';
+import { capturedSpec } from '../unikernel/support/fixtures.ts';
+
+t.test('guestEnvironment() keeps what the user set, whichever engine added what', async (t) => {
+  t.strictSame(guestEnvironment(capturedSpec('podman-bridge').env), ['PORT=8080', 'GREETING=hello world']);
+  t.strictSame(guestEnvironment(capturedSpec('docker').env), ['PORT=8080']);
+  t.strictSame(guestEnvironment(capturedSpec('containerd').env), ['PORT=8080']);
+  t.strictSame(guestEnvironment([]), []);
+});
+
+t.test('guestEnvironment() takes the last of two values, and names as a whole', async (t) => {
+  const cases: readonly [env: readonly string[], expected: readonly string[]][] = [
+    [
+      ['A=1', 'B=2', 'A=3'],
+      ['A=3', 'B=2'],
+    ],
+    [
+      ['PATHS=1', 'MYPATH=2', 'PATH=3'],
+      ['PATHS=1', 'MYPATH=2'],
+    ],
+    [['A='], ['A=']],
+    [['A=b=c'], ['A=b=c']],
+    [['path=1'], ['path=1']],
+    [
+      [
+        'LISTEN_FDS=1',
+        'LISTEN_PID=2',
+        'LISTEN_FDNAMES=x',
+        'container=podman',
+        'TERM=xterm',
+        'HOME=/',
+        'HOSTNAME=h',
+      ],
+      [],
+    ],
+  ];
+  for (const [env, expected] of cases) t.strictSame(guestEnvironment(env), expected, env.join(' '));
+});

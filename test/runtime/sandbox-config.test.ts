@@ -1,0 +1,285 @@
+import t from 'tap';
+import { type SandboxRequest, sandboxConfig } from '../../src/runtime/sandbox-config.ts';
+import { capturedSpec, deepFreeze, specWith } from '../unikernel/support/fixtures.ts';
+import { goldenFiles, matchesGolden } from '../unikernel/support/golden.ts';
+import { microvm } from '../unikernel/support/plans.ts';
+import { unikernelMounts } from './support/mounts.ts';
+
+const tun = { path: '/dev/net/tun', major: 10, minor: 200 };
+const kvm = { path: '/dev/kvm', major: 10, minor: 232 };
+
+function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> = {}): SandboxRequest {
+  return deepFreeze({
+    spec,
+    machine: microvm,
+    rootfs: '/run/ucrun/run-crun/id/rootfs',
+    launchDirectory: '/run/ucrun/run-crun/id/launch',
+    files: { kernel: '/var/lib/ucrun/unikernels/hello/hello.elf', initrd: undefined },
+    uid: 1879048200,
+    gid: 1879048200,
+    devices: [tun],
+    hostDirectories: ['/usr'],
+    memoryOverheadMiB: 64,
+    ...change,
+  });
+}
+
+/** The sandbox's specification as crun gets it. Whatever is frozen here, sandboxConfig() does not change. */
+const contentOf = (spec: SandboxRequest['spec'], change: Partial<SandboxRequest> = {}) =>
+  JSON.parse(JSON.stringify(sandboxConfig(request(spec, change)).content));
+
+/** What a mount is for: the part of it that this test looks at. */
+interface WrittenMount {
+  readonly destination: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+}
+
+const engines = ['podman-bridge', 'podman-host', 'podman-userns', 'docker', 'containerd'] as const;
+
+t.test("sandboxConfig() of every engine's bundle", async (t) => {
+  for (const engine of engines) {
+    const isHost = engine === 'podman-host';
+    const content = contentOf(capturedSpec(engine), { devices: isHost ? [] : [tun] });
+    matchesGolden(t, `sandbox/${engine}.json`, `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+  t.strictSame(
+    goldenFiles('sandbox'),
+    engines.map((engine) => `${engine}.json`).sort(),
+    'no golden file is left over',
+  );
+});
+
+t.test('sandboxConfig() replaces what it has to, and keeps the rest as the engine has it', async (t) => {
+  for (const engine of engines) {
+    const spec = capturedSpec(engine);
+    const { root, process, mounts, linux, ociVersion, ...rest } = contentOf(spec);
+    const {
+      root: _r,
+      process: engineProcess,
+      mounts: _m,
+      linux: engineLinux,
+      ociVersion: _v,
+      ...engineRest
+    } = JSON.parse(JSON.stringify(spec.raw));
+    t.strictSame(rest, engineRest, `${engine}: hooks, annotations, hostname and all that is unknown`);
+    t.equal(ociVersion, '1.0.2');
+    const { devices: _devices, resources, ...linuxRest } = linux;
+    const { devices: _none, resources: engineResources, ...engineLinuxRest } = engineLinux;
+    t.strictSame(linuxRest, engineLinuxRest, `${engine}: namespaces, cgroup, masked paths, seccomp`);
+    const { devices: _rules, memory: _memory, ...limits } = resources;
+    const { devices: _engineRules, memory: _engineMemory, ...engineLimits } = engineResources;
+    t.strictSame(limits, engineLimits, `${engine}: the limits of everything but memory`);
+    const {
+      user: _u,
+      args: _a,
+      env: _e,
+      cwd: _c,
+      capabilities: _caps,
+      noNewPrivileges: _p,
+      ...processRest
+    } = engineProcess;
+    const { user, args, env, cwd, capabilities, noNewPrivileges, ...ownRest } = process;
+    t.strictSame(ownRest, processRest, `${engine}: terminal, rlimits, labels`);
+    t.ok(mounts.length > 0 && root.readonly && user && args && env && cwd && capabilities && noNewPrivileges);
+  }
+});
+
+t.test('sandboxConfig() keeps fields that it does not know', async (t) => {
+  const spec = specWith({
+    'org.example': { a: 1 },
+    hooks: { prestart: [{ path: '/hook' }] },
+    annotations: { 'run.oci.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
+    process: {
+      terminal: true,
+      apparmorProfile: 'p',
+      selinuxLabel: 'l',
+      rlimits: [],
+      oomScoreAdj: 3,
+      scheduler: {},
+    },
+    linux: {
+      seccomp: { defaultAction: 'SCMP_ACT_ERRNO' },
+      mountLabel: 'm',
+      sysctl: { a: 'b' },
+      intelRdt: {},
+    },
+  });
+  t.match(contentOf(spec), {
+    'org.example': { a: 1 },
+    hooks: { prestart: [{ path: '/hook' }] },
+    annotations: { 'run.oci.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
+    process: {
+      terminal: true,
+      apparmorProfile: 'p',
+      selinuxLabel: 'l',
+      rlimits: [],
+      oomScoreAdj: 3,
+      scheduler: {},
+    },
+    linux: {
+      seccomp: { defaultAction: 'SCMP_ACT_ERRNO' },
+      mountLabel: 'm',
+      sysctl: { a: 'b' },
+      intelRdt: {},
+    },
+  });
+});
+
+t.test('sandboxConfig() runs the launch script as a user who may do nothing', async (t) => {
+  const { process, root } = contentOf(capturedSpec('podman-bridge'));
+  t.strictSame(process.args, ['/bin/sh', '/ucrun/launch']);
+  t.strictSame(process.user, { uid: 1879048200, gid: 1879048200 }, 'no further groups');
+  t.strictSame(process.env, ['PATH=/usr/bin:/bin'], "the container's environment is the guest's");
+  t.equal(process.cwd, '/');
+  t.strictSame(process.capabilities, {
+    bounding: [],
+    effective: [],
+    inheritable: [],
+    permitted: [],
+    ambient: [],
+  });
+  t.equal(process.noNewPrivileges, true);
+  t.strictSame(root, { path: '/run/ucrun/run-crun/id/rootfs', readonly: true });
+  t.match(
+    contentOf(
+      specWith({ process: { capabilities: { bounding: ['CAP_SYS_ADMIN'] }, noNewPrivileges: false } }),
+    ).process,
+    {
+      capabilities: { bounding: [] },
+      noNewPrivileges: true,
+    },
+  );
+  t.match(contentOf(specWith({})).process, { args: ['/bin/sh', '/ucrun/launch'], noNewPrivileges: true });
+});
+
+t.test('sandboxConfig() mounts what QEMU needs, and nothing else', async (t) => {
+  const spec = capturedSpec('podman-bridge');
+  const mounts: readonly WrittenMount[] = contentOf(spec, {
+    files: { kernel: '/k', initrd: '/i' },
+    hostDirectories: ['/usr', '/lib64', '/nix/store'],
+  }).mounts;
+  t.strictSame(
+    mounts.map(({ destination }) => destination),
+    [
+      '/proc',
+      '/dev',
+      '/dev/pts',
+      '/dev/shm',
+      '/usr',
+      '/lib64',
+      '/nix/store',
+      '/unikernel/kernel',
+      '/unikernel/initrd',
+      '/etc/resolv.conf',
+      '/ucrun',
+      '/ucrun/run',
+    ],
+  );
+  const find = (destination: string) => mounts.find((mount) => mount.destination === destination);
+  t.strictSame(find('/unikernel/kernel'), {
+    destination: '/unikernel/kernel',
+    type: 'bind',
+    source: '/k',
+    options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'],
+  });
+  t.match(find('/unikernel/initrd'), { source: '/i' });
+  t.match(find('/ucrun'), { source: '/run/ucrun/run-crun/id/launch' });
+  t.match(find('/etc/resolv.conf'), { source: /\/userdata\/resolv\.conf$/ });
+  for (const { destination, source, options = [] } of mounts) {
+    if (!source?.startsWith('/') || destination === '/dev/shm') continue;
+    for (const option of ['bind', 'ro', 'nosuid', 'nodev'])
+      t.ok(options.includes(option), `${destination} is ${option}`);
+    if (!['/usr', '/lib64', '/nix/store'].includes(destination))
+      t.ok(options.includes('noexec'), `${destination} is noexec`);
+  }
+  t.strictSame(find('/ucrun/run'), {
+    destination: '/ucrun/run',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: [
+      'nosuid',
+      'nodev',
+      'noexec',
+      'size=1m',
+      'nr_inodes=32',
+      'mode=0700',
+      'uid=1879048200',
+      'gid=1879048200',
+    ],
+  });
+  t.strictSame(
+    contentOf(specWith({})).mounts.map(({ destination }: WrittenMount) => destination),
+    ['/usr', '/unikernel/kernel', '/ucrun', '/ucrun/run'],
+  );
+});
+
+t.test('sandboxConfig() gives the mounts that its content has', async (t) => {
+  const { content, mounts } = sandboxConfig(request(capturedSpec('docker')));
+  t.strictSame(content.mounts, mounts);
+});
+
+t.test('sandboxConfig() raises the memory limits by what the monitor needs', async (t) => {
+  const MiB = 1024 * 1024;
+  const memory = (written: object | undefined) =>
+    contentOf(specWith({ linux: { resources: { memory: written } } })).linux.resources.memory;
+  t.strictSame(memory({ limit: 128 * MiB, swap: 256 * MiB }), { limit: 192 * MiB, swap: 320 * MiB });
+  t.strictSame(
+    memory({ limit: 128 * MiB, swap: -1 }),
+    { limit: 192 * MiB, swap: -1 },
+    'swap without a limit stays so',
+  );
+  t.strictSame(memory({ limit: 0 }), { limit: 0 });
+  t.strictSame(memory({ limit: -1 }), { limit: -1 });
+  t.strictSame(memory({ reservation: 5, disableOOMKiller: false }), {
+    reservation: 5,
+    disableOOMKiller: false,
+  });
+  t.strictSame(memory(undefined), undefined, 'no limit is made up');
+});
+
+t.test('sandboxConfig() allows the devices that QEMU needs, after the rules of the engine', async (t) => {
+  const spec = specWith({
+    linux: {
+      devices: [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }],
+      resources: { devices: [{ allow: false, access: 'rwm' }] },
+    },
+  });
+  const { devices, resources } = contentOf(spec, { devices: [kvm, tun], uid: 7, gid: 8 }).linux;
+  t.strictSame(devices, [
+    { path: '/dev/kvm', type: 'c', major: 10, minor: 232, fileMode: 0o600, uid: 7, gid: 8 },
+    { path: '/dev/net/tun', type: 'c', major: 10, minor: 200, fileMode: 0o600, uid: 7, gid: 8 },
+  ]);
+  t.strictSame(resources.devices, [
+    { allow: false, access: 'rwm' },
+    { allow: true, type: 'c', major: 10, minor: 232, access: 'rw' },
+    { allow: true, type: 'c', major: 10, minor: 200, access: 'rw' },
+  ]);
+  const none = contentOf(specWith({}), { devices: [] }).linux;
+  t.strictSame(none, { devices: [], resources: { devices: [] } });
+});
+
+t.test('sandboxConfig() refuses a volume and names it', async (t) => {
+  const refused = (destination: string) => ({
+    code: 'VOLUME_UNSUPPORTED',
+    message: `volume "${destination}" cannot be given to the guest`,
+    hint: /no volumes yet/,
+  });
+  for (const [bundle, destination] of [
+    ['podman-volume', '/data'],
+    ['podman-overlay', '/data'],
+    ['podman-secret', '/run/secrets/s1'],
+    ['docker-volume', '/data'],
+  ] as const)
+    t.throws(() => sandboxConfig(request(capturedSpec(bundle))), refused(destination), bundle);
+
+  const { volumes, harmless } = unikernelMounts;
+  for (const mount of volumes)
+    t.throws(
+      () => sandboxConfig(request(specWith({ mounts: [mount] }))),
+      refused(mount.destination),
+      JSON.stringify(mount),
+    );
+  for (const mount of harmless)
+    t.doesNotThrow(() => sandboxConfig(request(specWith({ mounts: [mount] }))), JSON.stringify(mount));
+});
