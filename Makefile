@@ -34,6 +34,7 @@ $(EXECUTABLE): $(MODULES) $(SOURCES) build/commit
 
 $(MODULES): package.json package-lock.json .npmrc
 	npm ci --ignore-scripts --loglevel=error
+	@$(NODE) --version >/dev/null || { echo 'make: the Node of npm does not run here: "make setup" installs what it needs' >&2; exit 1; }
 	@touch $@
 
 # Rewritten only when the commit has changed, so that a build with nothing to do does nothing.
