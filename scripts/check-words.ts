@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 const root = resolve(process.argv[2] ?? join(import.meta.dirname, '..'));
-const skipped = new Set(['.git', 'build', 'dist', 'node_modules']);
+const skipped = new Set(['.git', '.tap', 'build', 'dist', 'node_modules']);
 
 const rules: readonly { readonly word: RegExp; readonly where?: RegExp; readonly why: string }[] = [
   { word: /(?<![\w./~-])\/work\//, why: 'a path of one machine' },
