@@ -44,8 +44,12 @@ function writeLog({ log, logFormat }: GlobalOptions, message: string, known: Run
   const path = log?.replace(/^file:/, '');
   if (path === undefined || path === '' || /^(journald|syslog):/.test(path)) return;
   const time = new Date().toISOString();
-  const record = { level: 'error', msg: message, time, code: known?.code, hint: known?.hint };
-  const text = logFormat === 'json' ? JSON.stringify(record) : `${time}: ${message}`;
+  // An engine shows its user the message and nothing else, so the remedy has to be in it.
+  const msg = known?.hint === undefined ? message : `${message} (${known.hint})`;
+  const text =
+    logFormat === 'json'
+      ? JSON.stringify({ level: 'error', msg, time, code: known?.code })
+      : `${time}: ${msg}`;
   try {
     appendFileSync(path, `${text}\n`);
   } catch (error) {
