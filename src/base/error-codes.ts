@@ -18,13 +18,11 @@ export const errorCodes = {
   BUNDLE_MISSING: { exitStatus: 1, help: 'the bundle directory or its config.json is missing' },
   CRUN_MISSING: { exitStatus: 1, help: 'crun is not installed, or not where the configuration says' },
   CRUN_TOO_OLD: { exitStatus: 1, help: "the installed crun cannot take the bundle's OCI version" },
-  CRUN_FAILED: { exitStatus: 1, help: 'crun could not create or start the sandbox' },
   ID_INVALID: {
     exitStatus: 1,
     help: 'the container id is empty, too long, or has a character that is not allowed',
   },
   CONTAINER_EXISTS: { exitStatus: 1, help: 'there is a container with this id already' },
-  CONTAINER_UNKNOWN: { exitStatus: 1, help: 'there is no container with this id' },
   EXEC_REFUSED: { exitStatus: 1, help: 'nothing can be executed inside a unikernel' },
   UNIKERNEL_INVALID: { exitStatus: 1, help: 'the description of a unikernel has a wrong key or value' },
   UNIKERNEL_UNKNOWN: { exitStatus: 1, help: 'no registry has a unikernel of this name' },

@@ -7,5 +7,5 @@ const nothing: DebugLog = () => {};
 export async function debugLog({ logFile, logLevel }: Config, isDebug: boolean): Promise<DebugLog> {
   if (logFile === undefined && !isDebug) return nothing;
   const { openDebugLog } = await import('./pino-log.ts');
-  return openDebugLog(logFile, isDebug ? 'debug' : logLevel);
+  return openDebugLog(logFile, logLevel);
 }

@@ -12,5 +12,5 @@ export function openDebugLog(file: string | undefined, level: LogLevel): DebugLo
     { name: 'ucrun', level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     destination,
   );
-  return (message, fields = {}) => logger.debug(fields, message);
+  return (message, fields = {}) => logger.info(fields, message);
 }

@@ -1,11 +1,14 @@
 import { chownSync } from 'node:fs';
+import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { makeTap, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
 import { processStartTime } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
+import { parseListeningPorts } from '../unikernel/listening-ports.ts';
 import { type NetworkPlan, planNetwork } from '../unikernel/network-plan.ts';
+import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import type { Call, ContainerCall } from './container.ts';
@@ -35,6 +38,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, record: ContainerRe
   if (record.tap !== undefined) removeTap(record.tap.namespacePath, record.tap.plan);
   const network = planFor(record.network, namespacePath);
   call.log('network planned', { ...network });
+  if (network.kind === 'user') requireFreePorts(pid, network.ports);
   if (network.kind === 'tap') {
     // Written down first: whoever dies in between, delete knows what to remove.
     writeRecord(paths, { ...record, tap: { namespacePath, plan: network } });
@@ -49,7 +53,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, record: ContainerRe
     args: qemuArgs(record.machine, network, commandLine),
     graceMs: record.graceMs,
   });
-  call.log('launch script written', { script });
+  call.log('launch script written', { path: paths.launchScript });
   // It may hold the container's environment: for the monitor's user only.
   writeFileAtomic(paths.launchScript, script, 0o400);
   chownSync(paths.launchScript, record.uid.host, -1);
@@ -60,11 +64,30 @@ export function isAlive(init: NonNullable<ContainerRecord['init']>): boolean {
   return processStartTime(init.pid) === init.startTime;
 }
 
+/**
+ * QEMU would find out, too, but only after the engine has been told that the container runs.
+ * @param pid of a process in the network namespace
+ * @throws RuntimeError PORT_TAKEN
+ */
+function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const wanted = ports.filter((port) => port.protocol === protocol);
+    if (wanted.length === 0) continue;
+    const listening = parseListeningPorts(readTextIfThere(`/proc/${pid}/net/${protocol}`) ?? '');
+    const taken = wanted.find(({ host }) => listening.has(host));
+    if (taken === undefined) continue;
+    throw new RuntimeError('PORT_TAKEN', `port ${taken.host}/${protocol} is taken by another process`, {
+      hint: `choose another with PORT=OUTSIDE:${taken.guest}, or end what listens there`,
+    });
+  }
+}
+
 function planFor(intent: NetworkIntent, namespacePath: string): NetworkPlan {
   const resolvConf = intent.resolvConf === undefined ? undefined : readTextIfThere(intent.resolvConf);
   return planNetwork({
     mode: intent.mode,
     facts: intent.isHostNetwork || intent.mode === 'none' ? undefined : readNamespaceFacts(namespacePath),
+    isShared: intent.isShared,
     isRootless: intent.isRootless,
     hasTun: intent.hasTun,
     ports: intent.ports,

@@ -1,0 +1,32 @@
+import t from 'tap';
+import { parseListeningPorts } from '../../src/unikernel/listening-ports.ts';
+
+const header =
+  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
+
+t.test('parseListeningPorts() finds listening TCP sockets and no others', async (t) => {
+  const text = [
+    header,
+    '   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 112 1 0 100 0 0 10 0',
+    '   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 113 1 0 100 0 0 10 0',
+    '   2: 020200C0:91A6 507100CB:0050 01 00000000:00000000 03:00000886 00000000     0        0 0 3 0',
+    '   3: 020200C0:91A7 507100CB:0050 06 00000000:00000000 03:00000886 00000000     0        0 0 3 0',
+    '',
+  ].join('\n');
+  t.strictSame([...parseListeningPorts(text)], [8080, 8081]);
+});
+
+t.test('parseListeningPorts() finds UDP sockets that are not connected', async (t) => {
+  const text = [
+    header,
+    '  10: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 20 2 0 0',
+    '  11: 0100007F:A1B2 0100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 21 2 0 0',
+    '  12: 0100007F:A1B3 0100007F:0035 07 00000000:00000000 00:00000000 00000000     0        0 21 2 0 0',
+  ].join('\n');
+  t.strictSame([...parseListeningPorts(text)], [53]);
+});
+
+t.test('parseListeningPorts() takes anything else for nothing', async (t) => {
+  for (const text of ['', header, 'nonsense', '   0: 00000000:1F90'])
+    t.strictSame([...parseListeningPorts(text)], []);
+});
