@@ -38,6 +38,8 @@ export interface NetworkIntent {
   readonly isHostNetwork: boolean;
   /** The namespace's path where the engine gave one. It outlives the container, as a pod's does. */
   readonly namespacePath: string | undefined;
+  /** The namespace is another container's, too. */
+  readonly isShared: boolean;
   readonly isRootless: boolean;
   readonly hasTun: boolean;
   readonly ports: readonly PortMapping[];

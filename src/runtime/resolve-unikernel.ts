@@ -9,7 +9,7 @@ import { findInRegistries, resolveInEntry } from '../host/registry.ts';
 import { resolveInRootfs } from '../host/rootfs-path.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
-import { annotationKey, type UnikernelSource } from '../unikernel/detect.ts';
+import { annotationKey, isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
@@ -119,11 +119,20 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
     mode: call.config.network.mode,
     isHostNetwork: namespace === undefined,
     namespacePath: namespace?.path,
+    isShared: isSharedNamespace(spec, namespace?.path),
     isRootless: !call.isHostRoot,
     hasTun: findDevice('/dev/net/tun') !== undefined,
     ports,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
   };
+}
+
+/**
+ * Whether other containers are in the network namespace: engines join a container to that of another by that one's process, and
+ * a container of a Kubernetes pod is never alone.
+ */
+function isSharedNamespace(spec: Spec, path: string | undefined): boolean {
+  return path?.startsWith('/proc/') === true || isPodMember(spec);
 }
 
 /** The engine's root file system, absolute. */

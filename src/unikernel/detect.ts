@@ -59,12 +59,19 @@ export function checkName(name: string): string {
   );
 }
 
+/** A container of a Kubernetes pod, other than its pause container. */
+export function isPodMember(spec: Pick<Spec, 'annotations'>): boolean {
+  return podRole(spec) === 'container';
+}
+
 /** The pause container of a Kubernetes pod, which never is a unikernel. */
 function isPodSandbox(spec: Spec): boolean {
-  return (
-    spec.annotations['io.kubernetes.cri.container-type'] === 'sandbox' ||
-    spec.annotations['io.kubernetes.cri-o.ContainerType'] === 'sandbox'
-  );
+  return podRole(spec) === 'sandbox';
+}
+
+/** @see containerd internal/cri/annotations, cri-o pkg/annotations */
+function podRole({ annotations }: Pick<Spec, 'annotations'>): string | undefined {
+  return annotations['io.kubernetes.cri.container-type'] ?? annotations['io.kubernetes.cri-o.ContainerType'];
 }
 
 function ownAnnotations(spec: Spec): Readonly<Record<string, string>> {

@@ -85,6 +85,8 @@ export interface NetworkRequest {
   readonly mode: NetworkMode;
   /** undefined: the container shares the host's network, whose interfaces are not ours to touch. */
   readonly facts: NamespaceFacts | undefined;
+  /** Other containers are in the same network namespace, and a tap would take everything that arrives there. */
+  readonly isShared: boolean;
   /** Inside a user namespace an engine's port forwarder connects from within the network namespace, past a tap. */
   readonly isRootless: boolean;
   readonly hasTun: boolean;
@@ -111,7 +113,8 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
     if (isTapTaken) throw impossibleTap('another unikernel in this network namespace has the tap');
     return tapPlan(link, facts, request.nameServers);
   }
-  const wantsUser = mode === 'user' || request.isRootless || !request.hasTun || isTapTaken;
+  const wantsUser =
+    mode === 'user' || request.isShared || request.isRootless || !request.hasTun || isTapTaken;
   return wantsUser ? userPlan(request) : tapPlan(link, facts, request.nameServers);
 }
 

@@ -170,7 +170,7 @@ t.test('docs/network.md has what each mode gives', async (t) => {
   const link = { ifname: 'eth0', link_type: 'ether', address: '02:00:00:00:00:01', mtu: 1500 };
   const ownNamespace = parseNamespaceFacts(`${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`);
   const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts']) => {
-    const request = { isRootless: false, hasTun: true, ports: [], nameServers: [] };
+    const request = { isShared: false, isRootless: false, hasTun: true, ports: [], nameServers: [] };
     try {
       return planNetwork({ ...request, mode: mode as NetworkMode, facts }).kind;
     } catch {
@@ -192,6 +192,7 @@ t.test("docs/network.md has the user stack's addresses", async (t) => {
   const plan = planNetwork({
     mode: 'user',
     facts: undefined,
+    isShared: false,
     isRootless: false,
     hasTun: true,
     ports: [],

@@ -16,6 +16,7 @@ const record = newRecord({
     mode: 'auto',
     isHostNetwork: false,
     namespacePath: undefined,
+    isShared: false,
     isRootless: false,
     hasTun: true,
     ports: [],

@@ -25,6 +25,7 @@ const ports = [{ host: 8080, guest: 80, protocol: 'tcp' }] as const;
 const usual: NetworkRequest = {
   mode: 'auto',
   facts: bridge,
+  isShared: false,
   isRootless: false,
   hasTun: true,
   ports,
