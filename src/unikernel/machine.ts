@@ -62,8 +62,9 @@ export function planMachine({
     // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
     firmware: model === 'q35' && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
     memoryMiB: guestMemoryMiB(
-      definition.memoryMiB ?? config.machine.memoryMiB,
+      definition.memoryMiB,
       limits.memoryLimitBytes,
+      config.machine.memoryMiB,
       loadedBytes,
     ),
     cpus:
@@ -118,9 +119,15 @@ function checkBootable(definition: UnikernelDefinition, format: KernelFormat, mo
   }
 }
 
-function guestMemoryMiB(wantedMiB: number, limitBytes: number | undefined, loadedBytes: number): number {
-  const limitMiB = limitBytes === undefined ? Number.POSITIVE_INFINITY : Math.floor(limitBytes / bytesPerMiB);
-  const memoryMiB = Math.min(wantedMiB, limitMiB);
+/** What the definition says, but never more than the container's limit; if it says nothing, all of the limit; else the default. */
+function guestMemoryMiB(
+  definedMiB: number | undefined,
+  limitBytes: number | undefined,
+  defaultMiB: number,
+  loadedBytes: number,
+): number {
+  const limitMiB = limitBytes === undefined ? undefined : Math.floor(limitBytes / bytesPerMiB);
+  const memoryMiB = Math.min(definedMiB ?? limitMiB ?? defaultMiB, limitMiB ?? Number.POSITIVE_INFINITY);
   const neededMiB = Math.max(leastMemoryMiB, Math.ceil(loadedBytes / bytesPerMiB));
   if (memoryMiB >= neededMiB) return memoryMiB;
   throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for the guest`, {

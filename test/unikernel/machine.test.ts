@@ -114,7 +114,7 @@ t.test('planMachine() keeps the guest within the memory limit', async (t) => {
     ['512MiB', 1024, 512],
     ['512MiB', 256, 256],
     [undefined, 64, 64],
-    [undefined, 1024, 128],
+    [undefined, 1024, 1024],
     ['2MiB', 1024, 2],
     [undefined, 2.9, 2],
   ];
