@@ -1,5 +1,5 @@
 import t from 'tap';
-import { checkName, detectUnikernel } from '../../src/unikernel/detect.ts';
+import { checkName, detectUnikernel, isPodMember } from '../../src/unikernel/detect.ts';
 import { capturedSpec, specWith } from './support/fixtures.ts';
 
 const withEnv = (...env: readonly string[]) => specWith({ process: { env } });
@@ -90,6 +90,15 @@ t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) 
   }
   const inside = withAnnotations({ 'io.kubernetes.cri.container-type': 'container' }, 'SERVICE_NAME=hello');
   t.match(detectUnikernel(inside), { name: 'hello' });
+});
+
+t.test('isPodMember() holds for the containers of a pod, but for its pause container', async (t) => {
+  for (const key of ['io.kubernetes.cri.container-type', 'io.kubernetes.cri-o.ContainerType']) {
+    t.equal(isPodMember({ annotations: { [key]: 'container' } }), true, key);
+    t.equal(isPodMember({ annotations: { [key]: 'sandbox' } }), false, key);
+  }
+  for (const bundle of ['podman-bridge', 'docker', 'containerd'])
+    t.equal(isPodMember(capturedSpec(bundle)), false, bundle);
 });
 
 t.test('checkName() takes names, and nothing that could leave a folder', async (t) => {

@@ -211,45 +211,48 @@ t.test("planNetwork() gives QEMU's own addresses behind its own stack, and the p
   });
 });
 
-t.test('planNetwork() decides by mode, namespace, rootless and tun', async (t) => {
+t.test('planNetwork() decides by mode, namespace, rootless, tun and who else is there', async (t) => {
   const places = { host: undefined, bridge, slirp, none, taken } as const;
   type Place = keyof typeof places;
-  /** What each mode gives where nothing stands in the way, rootless, and without /dev/net/tun. */
+  /** What each mode gives where nothing stands in the way, rootless, without /dev/net/tun, and among other containers. */
   const table: Readonly<
-    Record<Place, Readonly<Record<NetworkMode, readonly [usual: string, rootless: string, noTun: string]>>>
+    Record<
+      Place,
+      Readonly<Record<NetworkMode, readonly [usual: string, rootless: string, noTun: string, shared: string]>>
+    >
   > = {
     host: {
-      auto: ['user', 'user', 'user'],
-      tap: ['error', 'error', 'error'],
-      user: ['user', 'user', 'user'],
-      none: ['none', 'none', 'none'],
+      auto: ['user', 'user', 'user', 'user'],
+      tap: ['error', 'error', 'error', 'error'],
+      user: ['user', 'user', 'user', 'user'],
+      none: ['none', 'none', 'none', 'none'],
     },
     bridge: {
-      auto: ['tap', 'user', 'user'],
-      tap: ['tap', 'tap', 'error'],
-      user: ['user', 'user', 'user'],
-      none: ['none', 'none', 'none'],
+      auto: ['tap', 'user', 'user', 'user'],
+      tap: ['tap', 'tap', 'error', 'tap'],
+      user: ['user', 'user', 'user', 'user'],
+      none: ['none', 'none', 'none', 'none'],
     },
     slirp: {
-      auto: ['tap', 'user', 'user'],
-      tap: ['tap', 'tap', 'error'],
-      user: ['user', 'user', 'user'],
-      none: ['none', 'none', 'none'],
+      auto: ['tap', 'user', 'user', 'user'],
+      tap: ['tap', 'tap', 'error', 'tap'],
+      user: ['user', 'user', 'user', 'user'],
+      none: ['none', 'none', 'none', 'none'],
     },
     none: {
-      auto: ['none', 'none', 'none'],
-      tap: ['none', 'none', 'none'],
-      user: ['none', 'none', 'none'],
-      none: ['none', 'none', 'none'],
+      auto: ['none', 'none', 'none', 'none'],
+      tap: ['none', 'none', 'none', 'none'],
+      user: ['none', 'none', 'none', 'none'],
+      none: ['none', 'none', 'none', 'none'],
     },
     taken: {
-      auto: ['user', 'user', 'user'],
-      tap: ['error', 'error', 'error'],
-      user: ['user', 'user', 'user'],
-      none: ['none', 'none', 'none'],
+      auto: ['user', 'user', 'user', 'user'],
+      tap: ['error', 'error', 'error', 'error'],
+      user: ['user', 'user', 'user', 'user'],
+      none: ['none', 'none', 'none', 'none'],
     },
   };
-  const hosts = [{}, { isRootless: true }, { hasTun: false }];
+  const hosts = [{}, { isRootless: true }, { hasTun: false }, { isShared: true }];
   for (const [place, modes] of Object.entries(table)) {
     for (const [mode, results] of Object.entries(modes)) {
       for (const [index, expected] of results.entries()) {
