@@ -32,7 +32,7 @@ export async function createOrRun(
       const { requireCrunFor } = await import('../forward/crun-version.ts');
       requireCrunFor(spec.ociVersion, call.crun(), forContainer(id).paths.stateRoot);
     }
-    return await forward(call);
+    return await forward(call, spec.setsOpenFilesLimit);
   }
   if (!isContainerId(id)) {
     throw new RuntimeError('ID_INVALID', `"${id}" is not a container id`, {

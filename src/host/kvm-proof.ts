@@ -1,10 +1,10 @@
-import { accessSync, constants, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type StdioOptions, spawnSync } from 'node:child_process';
+import { accessSync, closeSync, constants, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type KvmProof, kvmCpus } from '../unikernel/accelerator.ts';
 import { PROBE_SUCCESS_STATUS, probeGuestElf } from '../unikernel/probe-guest.ts';
 import { makeDirectory, readTextIfThere, writeFileAtomic } from './files.ts';
 import { bootId } from './host-facts.ts';
-import { runProgram } from './processes.ts';
 
 /** For all attempts together: a broken KVM hangs, and an engine is waiting. */
 const totalTimeoutMs = 1000;
@@ -37,24 +37,38 @@ function bootProbe(qemu: string): KvmProof {
   } catch {
     return { works: false, reason: '/dev/kvm is missing or not accessible' };
   }
-  const directory = mkdtempSync(`${tmpdir()}/ucrun-probe-`);
+  const kernel = openUnlinked(probeGuestElf());
   try {
-    const kernel = `${directory}/probe.elf`;
-    writeFileSync(kernel, probeGuestElf());
     const deadline = Date.now() + totalTimeoutMs;
     for (const cpu of kvmCpus) {
-      const timeoutMs = deadline - Date.now();
-      if (timeoutMs < 50) break;
-      const { status } = runProgram(qemu, probeArgs(kernel, cpu), {
-        env: { PATH: '/usr/bin:/bin' },
-        timeoutMs,
+      const timeout = deadline - Date.now();
+      if (timeout < 50) break;
+      // In the child it is descriptor 3.
+      const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', kernel];
+      const { status } = spawnSync(qemu, probeArgs('/proc/self/fd/3', cpu), {
+        stdio,
+        timeout,
+        killSignal: 'SIGKILL',
       });
       if (status === PROBE_SUCCESS_STATUS) return { works: true, cpu };
     }
     return { works: false, reason: '/dev/kvm opens, but a 64-bit guest does not run with it' };
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    closeSync(kernel);
   }
+}
+
+/** A file with this content and no name, so that nothing has to be removed if we are killed. */
+function openUnlinked(content: Uint8Array): number {
+  const path = `${tmpdir()}/ucrun-${process.pid}-${randomInteger()}`;
+  const fd = openSync(path, 'wx+', 0o600);
+  unlinkSync(path);
+  writeSync(fd, content);
+  return fd;
+}
+
+function randomInteger(): number {
+  return Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
 }
 
 function probeArgs(kernel: string, cpu: string): readonly string[] {

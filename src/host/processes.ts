@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
+import { listDirectory } from './files.ts';
 
 /** How a program that we waited for ended. `status` is 128 + n after death by signal n. */
 export interface Finished {
@@ -82,32 +83,18 @@ function statusOf(result: {
 
 /** The processes, other than ourselves, that have this text as one of their arguments. */
 export function findProcessesWithArgument(argument: string): readonly number[] {
-  return readdirSync('/proc')
+  const pids = listDirectory('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      if (pid === process.pid) return false;
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
-      } catch (error) {
-        if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return false;
-        throw error;
-      }
-    });
+    .map(Number);
+  return pids.filter((pid) => pid !== process.pid && hasArgument(pid, argument));
 }
 
-/** Wait until a process that is not our child is gone or has another root directory than we have, or the time has come. */
-export function waitForEndOrChroot(pid: number, deadline: number): void {
-  const clock = new Int32Array(new SharedArrayBuffer(4));
-  while (processStartTime(pid) !== undefined && rootOf(pid) === '/' && Date.now() < deadline)
-    Atomics.wait(clock, 0, 0, 10);
-}
-
-function rootOf(pid: number): string | undefined {
+/** Whether a process has this text as one of its arguments; not if it is gone, or another user's business. */
+export function hasArgument(pid: number, argument: string): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/root`);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return false;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type IdRange, toHostId } from '../unikernel/id-mapping.ts';
 import type { IdMapping } from '../unikernel/spec.ts';
-import { listDirectory, readTextIfThere, removeIfEmpty } from './files.ts';
+import { listDirectory } from './files.ts';
 
 /** A user id that no other sandbox has, so that one broken-out monitor cannot reach another's. */
 export interface MonitorUid {
@@ -13,7 +13,8 @@ export interface MonitorUid {
 }
 
 /**
- * Take a user id out of a range. Who has it is one file per id, created exclusively, so that two ucruns cannot take the same.
+ * Take a user id out of a range. Who has it is a link per id, which only one ucrun can make.
+ * @param stateRoot a folder that is there
  * @param owner who gives it back: the container's state directory
  * @throws RuntimeError UID_EXHAUSTED
  */
@@ -43,28 +44,30 @@ export function takeUid(
 
 /** Give back the user ids that an owner has. Doing so twice is no error. */
 export function releaseUids(stateRoot: string, owner: string): void {
-  const directory = `${stateRoot}/uids`;
-  for (const uid of listDirectory(directory)) {
-    if (readTextIfThere(`${directory}/${uid}`) === ownerText(owner))
-      rmSync(`${directory}/${uid}`, { force: true });
+  for (const name of listDirectory(stateRoot)) {
+    const link = `${stateRoot}/${name}`;
+    if (name.startsWith(claimPrefix) && readLinkIfThere(link) === owner) rmSync(link, { force: true });
   }
-  removeIfEmpty(directory);
 }
 
-function ownerText(owner: string): string {
-  return `${owner}\n`;
-}
+const claimPrefix = 'uid-';
 
 function claim(stateRoot: string, hostUid: number, owner: string): boolean {
-  for (;;) {
-    try {
-      writeFileSync(`${stateRoot}/uids/${hostUid}`, ownerText(owner), { flag: 'wx', mode: 0o600 });
-      return true;
-    } catch (error) {
-      if (isErrno(error, 'EEXIST')) return false;
-      if (!isErrno(error, 'ENOENT')) throw error;
-      // The folder is missing: nobody had an id, or the last one was given back just now.
-      mkdirSync(`${stateRoot}/uids`, { recursive: true, mode: 0o700 });
-    }
+  try {
+    // A link, since it comes into being with its owner's name in it, or not at all.
+    symlinkSync(owner, `${stateRoot}/${claimPrefix}${hostUid}`);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function readLinkIfThere(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'EINVAL')) return undefined;
+    throw error;
   }
 }

@@ -1,8 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { lastValue, parseVerbArgs, withoutOptions } from '../forward/command-line.ts';
+import { become } from '../forward/become.ts';
+import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
 import { makeNewDirectory } from '../host/files.ts';
-import { processStartTime, runInPlace } from '../host/processes.ts';
+import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
+import type { UnikernelDefinition } from '../unikernel/definition.ts';
+import { guests } from '../unikernel/guests/index.ts';
+import type { PortMapping } from '../unikernel/ports.ts';
 import type { ContainerCall } from './container.ts';
 import { guestEnvironment } from './guest-environment.ts';
 import { chooseMonitorUid } from './monitor-user.ts';
@@ -25,21 +29,14 @@ export interface PreparedSandbox {
 }
 
 /**
- * `create` for a unikernel container: plan the machine, write the record and the sandbox's specification, let crun create it.
- * Prints nothing on stdout, which is the container's log. A failure leaves nothing behind.
- * @returns the exit status; if it is not 0, crun has said why
- * @throws RuntimeError for everything that is wrong before crun is asked
+ * `create` for a unikernel container: plan the machine, write the record and the sandbox's specification, and become crun, which
+ * creates it. So whoever kills ucrun then kills crun, and no process of either is left. Prints nothing on stdout, which is the
+ * container's log. If crun fails, the engine's `delete --force`, or the next `create` of this id, removes what was written.
+ * @throws RuntimeError for everything that is wrong before crun is asked; then nothing is left
  */
-export function createContainer(call: ContainerCall, found: UnikernelBundle): number {
-  const { record, args } = prepareSandbox(call, found, 'create');
-  let status = 1;
-  try {
-    status = runInPlace(call.crun(), [...call.line.globalArgs, ...args], withoutDescriptors(call.env));
-    if (status === 0) writeRecord(call.paths, { ...record, init: readInit(call, args) });
-    return status;
-  } finally {
-    if (status !== 0) removeState(call.paths, record);
-  }
+export function createContainer(call: ContainerCall, found: UnikernelBundle): never {
+  const { args } = prepareSandbox(call, found, 'create');
+  return become(call.crun(), [...call.line.globalArgs, ...args], withoutDescriptors(call.env));
 }
 
 /**
@@ -53,32 +50,63 @@ export function prepareSandbox(
   verb: 'create' | 'run',
   changeHooks?: (hooks: unknown) => unknown,
 ): PreparedSandbox {
-  const { paths, id } = call;
+  const { paths } = call;
   const options = parseVerbArgs(verb, call.line.verbArgs).options;
   if (Number(lastValue(options, 'preserve-fds') ?? 0) > 0) {
     throw new RuntimeError('USAGE', 'file descriptors (--preserve-fds) cannot be given to a unikernel');
   }
   const unikernel = resolveUnikernel(call, found);
-  if (!makeNewDirectory(paths.directory, 0o711)) {
-    throw new RuntimeError('CONTAINER_EXISTS', `container "${id}" already exists`, {
-      hint: 'choose another id, or remove the container with "delete --force"',
-    });
-  }
+  checkGuest(unikernel, found);
+  claimDirectory(call);
   try {
-    const record = planRecord(call, found, unikernel);
+    const record = planRecord(call, found, unikernel, pidFileOf(call, options));
     writeRecord(paths, record);
     writeSandbox(call, found, unikernel, record, changeHooks);
-    return { record, args: sandboxArgs(call, verb, found.bundle) };
+    return { record, args: sandboxArgs(call, verb, record) };
   } catch (error) {
     removeState(paths, undefined);
     throw error;
   }
 }
 
+/** What cannot be said to the guest is known now, though its address is not. @throws RuntimeError GUEST_UNSUPPORTED */
+function checkGuest({ definition, ports }: ResolvedUnikernel, found: UnikernelBundle): void {
+  guests[definition.guest].commandLine({ ...guestInput(definition, ports, found), network: undefined });
+}
+
+function guestInput(
+  { cmdline }: UnikernelDefinition,
+  ports: readonly PortMapping[],
+  found: UnikernelBundle,
+): ContainerRecord['guest'] {
+  const { env, hostname } = found.spec;
+  return { cmdline, args: guestArgs(found), env: guestEnvironment(env), hostname, port: ports[0]?.guest };
+}
+
+/** @throws RuntimeError CONTAINER_EXISTS, unless what is there is of a create that failed in crun */
+function claimDirectory({ paths, id, line, env, crun }: ContainerCall): void {
+  if (makeNewDirectory(paths.directory, 0o711)) return;
+  const isKnownToCrun = runProgram(crun(), [...line.globalArgs, 'state', id], { env }).status === 0;
+  const isBeingCreated = findProcessesWithArgument(paths.sandboxConfig).length > 0;
+  if (!isKnownToCrun && !isBeingCreated) {
+    removeState(paths, undefined);
+    if (makeNewDirectory(paths.directory, 0o711)) return;
+  }
+  throw new RuntimeError('CONTAINER_EXISTS', `container "${id}" already exists`, {
+    hint: 'choose another id, or remove the container with "delete --force"',
+  });
+}
+
+/** The engine's choice, or ours if it made none. */
+function pidFileOf({ paths }: ContainerCall, options: readonly WrittenOption[]): string {
+  return resolve(lastValue(options, 'pid-file') ?? `${paths.directory}/pid`);
+}
+
 function planRecord(
   call: ContainerCall,
   found: UnikernelBundle,
   unikernel: ResolvedUnikernel,
+  pidFile: string,
 ): ContainerRecord {
   const { machine, definition, ports, network } = unikernel;
   return newRecord({
@@ -88,34 +116,23 @@ function planRecord(
     annotations: found.spec.annotations,
     machine,
     graceMs: machine.powerButton ? call.config.stop.graceMs : 0,
-    guest: {
-      cmdline: definition.cmdline,
-      args: guestArgs(found),
-      env: guestEnvironment(found.spec.env),
-      hostname: found.spec.hostname,
-      port: ports[0]?.guest,
-    },
+    guest: guestInput(definition, ports, found),
     network,
+    pidFile,
     uid: chooseMonitorUid(call, found.spec),
   });
 }
 
 /** crun's command line: the engine's, with our specification in the place of the one in its bundle. */
-function sandboxArgs(call: ContainerCall, verb: 'create' | 'run', bundle: string): readonly string[] {
-  const kept = withoutOptions(verb, call.line.verbArgs, ['bundle', 'b', 'config', 'f', 'preserve-fds']);
-  const pidFile =
-    lastValue(parseVerbArgs(verb, kept).options, 'pid-file') === undefined
-      ? ['--pid-file', `${call.paths.directory}/pid`]
-      : [];
-  return [verb, '--bundle', bundle, '--config', call.paths.sandboxConfig, ...pidFile, ...kept];
-}
-
-function readInit(call: ContainerCall, args: readonly string[]): ContainerRecord['init'] {
-  const pidFile = lastValue(parseVerbArgs('create', args.slice(1)).options, 'pid-file') as string;
-  const pid = Number(readFileSync(pidFile, 'utf8'));
-  const startTime = processStartTime(pid);
-  call.log('sandbox created', { pid, startTime });
-  return startTime === undefined ? undefined : { pid, startTime };
+function sandboxArgs(
+  call: ContainerCall,
+  verb: 'create' | 'run',
+  record: ContainerRecord,
+): readonly string[] {
+  const replaced = ['bundle', 'b', 'config', 'f', 'pid-file', 'preserve-fds'];
+  const kept = withoutOptions(verb, call.line.verbArgs, replaced);
+  const { bundle, pidFile } = record;
+  return [verb, '--bundle', bundle, '--config', call.paths.sandboxConfig, '--pid-file', pidFile, ...kept];
 }
 
 /** Sockets of an activating systemd are not for the monitor. */

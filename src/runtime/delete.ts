@@ -1,11 +1,8 @@
 import { hasFlag, parseVerbArgs } from '../forward/command-line.ts';
-import { findProcessesWithArgument, runInPlace, waitForEndOrChroot } from '../host/processes.ts';
+import { runInPlace } from '../host/processes.ts';
 import type { ContainerCall } from './container.ts';
 import { type ContainerRecord, readRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
-
-/** How long a crun whose ucrun was killed may take to finish what it does. */
-const orphanTimeoutMs = 5000;
 
 /**
  * `delete` for a unikernel container: crun removes the sandbox, or says why not; then ours is removed too.
@@ -15,8 +12,6 @@ const orphanTimeoutMs = 5000;
 export function deleteContainer(call: ContainerCall): number {
   const isForced = hasFlag(parseVerbArgs('delete', call.line.verbArgs).options, 'force', 'f');
   const record = isForced ? readRecordIfWhole(call) : readRecord(call.paths);
-  // A crun whose parent was killed goes on; delete before it is done would miss what it makes.
-  if (isForced && record?.init === undefined) waitForOrphans(call);
   const status = runInPlace(call.crun(), call.line.args, call.env);
   if (status !== 0) return status;
   removeState(call.paths, record);
@@ -31,10 +26,4 @@ function readRecordIfWhole(call: ContainerCall): ContainerRecord | undefined {
     call.log('record ignored', { error: String(error) });
     return undefined;
   }
-}
-
-function waitForOrphans(call: ContainerCall): void {
-  const deadline = Date.now() + orphanTimeoutMs;
-  // crun's child has the same arguments until it is started, but by then it is inside the sandbox.
-  for (const pid of findProcessesWithArgument(call.paths.sandboxConfig)) waitForEndOrChroot(pid, deadline);
 }

@@ -24,7 +24,9 @@ export interface ContainerRecord {
   readonly network: NetworkIntent;
   /** The monitor's user, inside the sandbox and in ucrun's own user namespace. */
   readonly uid: { readonly container: number; readonly host: number };
-  /** The sandbox's first process; undefined until crun has made it. */
+  /** Where crun writes the pid of the sandbox's first process. */
+  readonly pidFile: string;
+  /** The sandbox's first process; undefined until start. */
   readonly init: { readonly pid: number; readonly startTime: string } | undefined;
   /** What was set up in the network namespace, and is to be removed from it; undefined until start. */
   readonly tap:

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { exists, removeIfEmpty } from '../host/files.ts';
+import { exists } from '../host/files.ts';
 import { removeTap } from '../host/network-namespace.ts';
 import { releaseUids } from '../host/uid-pool.ts';
 import type { ContainerRecord } from './record.ts';
@@ -7,7 +7,7 @@ import type { StatePaths } from './state-dir.ts';
 
 /**
  * Remove all that is kept of a container whose sandbox is gone: what it had in a network namespace that outlives it, its user id,
- * its folder, and the folders above it that are empty now. Doing so twice is no error.
+ * and its folder. Doing so twice is no error.
  * @param record undefined if create did not come so far as to write one, or it cannot be read
  */
 export function removeState(paths: StatePaths, record: ContainerRecord | undefined): void {
@@ -15,5 +15,4 @@ export function removeState(paths: StatePaths, record: ContainerRecord | undefin
     removeTap(record.tap.namespacePath, record.tap.plan);
   releaseUids(paths.stateRoot, paths.directory);
   rmSync(paths.directory, { recursive: true, force: true });
-  removeIfEmpty(paths.rootDirectory);
 }

@@ -1,10 +1,9 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { hasFlag, parseVerbArgs } from '../forward/command-line.ts';
-import { processStartTime } from '../host/processes.ts';
 import type { Call, ContainerCall } from './container.ts';
 import { type PreparedSandbox, prepareSandbox } from './create.ts';
 import { pressPowerButton } from './kill.ts';
-import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
+import { readRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
 import type { UnikernelBundle } from './resolve-unikernel.ts';
 import { prepareLaunch } from './start.ts';
@@ -40,14 +39,10 @@ export async function runContainer(call: ContainerCall, found: UnikernelBundle):
 export function prepareFromHook(call: Call, directory: string, stateText: string): void {
   const paths = pathsOf(directory);
   const record = readRecord(paths);
-  const { pid } = JSON.parse(stateText) as { readonly pid: number };
-  const startTime = processStartTime(pid);
-  if (record === undefined || startTime === undefined) {
+  if (record === undefined)
     throw new RuntimeError('STATE_BROKEN', `no container is being created in "${directory}"`);
-  }
-  const created: ContainerRecord = { ...record, init: { pid, startTime } };
-  writeRecord(paths, created);
-  prepareLaunch(call, paths, created, pid);
+  const { pid } = JSON.parse(stateText) as { readonly pid: number };
+  prepareLaunch(call, paths, record, pid);
 }
 
 async function runSandbox(call: ContainerCall, { args }: PreparedSandbox): Promise<number> {

@@ -3,7 +3,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { makeTap, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
-import { processStartTime } from '../host/processes.ts';
+import { hasArgument, processStartTime } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
@@ -22,9 +22,9 @@ import type { StatePaths } from './state-dir.ts';
  */
 export function startContainer(call: ContainerCall): never {
   const record = readRecord(call.paths);
+  const pid = record === undefined ? undefined : createdPid(record, call.paths);
   // Without a created process there is nothing to prepare, and crun knows the right words for it.
-  if (record?.init !== undefined && isAlive(record.init))
-    prepareLaunch(call, call.paths, record, record.init.pid);
+  if (record !== undefined && pid !== undefined) prepareLaunch(call, call.paths, record, pid);
   return become(call.crun(), call.line.args, call.env);
 }
 
@@ -32,18 +32,20 @@ export function startContainer(call: ContainerCall): never {
  * Set up the guest's network and write the script that runs QEMU.
  * @param pid of the sandbox's first process, which waits to be started
  */
-export function prepareLaunch(call: Call, paths: StatePaths, record: ContainerRecord, pid: number): void {
+export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerRecord, pid: number): void {
+  const record = { ...created, init: { pid, startTime: requireStartTime(pid) } };
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left a tap.
   if (record.tap !== undefined) removeTap(record.tap.namespacePath, record.tap.plan);
   const network = planFor(record.network, namespacePath);
   call.log('network planned', { ...network });
   if (network.kind === 'user') requireFreePorts(pid, network.ports);
-  if (network.kind === 'tap') {
-    // Written down first: whoever dies in between, delete knows what to remove.
-    writeRecord(paths, { ...record, tap: { namespacePath, plan: network } });
-    makeTap(namespacePath, network, record.uid.host);
-  }
+  // Written down first: whoever dies in between, delete knows what to remove.
+  writeRecord(paths, {
+    ...record,
+    tap: network.kind === 'tap' ? { namespacePath, plan: network } : undefined,
+  });
+  if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
   const commandLine = guests[record.machine.guest].commandLine({
     ...record.guest,
     network: network.kind === 'none' ? undefined : network.guest,
@@ -57,6 +59,21 @@ export function prepareLaunch(call: Call, paths: StatePaths, record: ContainerRe
   // It may hold the container's environment: for the monitor's user only.
   writeFileAtomic(paths.launchScript, script, 0o400);
   chownSync(paths.launchScript, record.uid.host, -1);
+}
+
+/**
+ * The sandbox's first process as long as it waits to be started: until then it is crun's, with crun's arguments.
+ * undefined if the container was started before, or is gone.
+ */
+function createdPid({ pidFile }: ContainerRecord, { sandboxConfig }: StatePaths): number | undefined {
+  const pid = Number(readTextIfThere(pidFile));
+  return pid > 0 && hasArgument(pid, sandboxConfig) ? pid : undefined;
+}
+
+function requireStartTime(pid: number): string {
+  const startTime = processStartTime(pid);
+  if (startTime !== undefined) return startTime;
+  throw new RuntimeError('STATE_BROKEN', `the container's first process ${pid} is gone`);
 }
 
 /** Whether the sandbox's first process is still the one that crun made. */

@@ -1,14 +1,12 @@
 import { dirname } from 'node:path';
 
 /**
- * Where a container's state is: `<state root>/<crun's root, escaped>/<id>`, since two engines with roots of their own may use the
- * same id.
+ * Where a container's state is: `<state root>/<crun's root, escaped>:<id>`, since two engines with roots of their own may use the
+ * same id. One folder, which is there or is not: whoever dies in between leaves nothing that nobody looks for.
  */
 export interface StatePaths {
   /** Of all containers: the pool of user ids and what was found out about the host. */
   readonly stateRoot: string;
-  /** The folder of one crun root's containers. */
-  readonly rootDirectory: string;
   /** The container's own folder; what follows is in it. */
   readonly directory: string;
   readonly record: string;
@@ -35,17 +33,14 @@ export interface StateLocation {
 export function statePaths(location: StateLocation, id: string): StatePaths {
   const runtimeDir = location.isHostRoot ? '/run' : (location.xdgRuntimeDir ?? '/run');
   const stateRoot = location.configuredStateDir ?? `${runtimeDir}/ucrun`;
-  const rootDirectory = `${stateRoot}/${escapePath(location.crunRoot ?? `${runtimeDir}/crun`)}`;
-  return pathsOf(`${rootDirectory}/${id}`);
+  return pathsOf(`${stateRoot}/${escapePath(location.crunRoot ?? `${runtimeDir}/crun`)}:${id}`);
 }
 
 /** The paths of a container whose folder is known. */
 export function pathsOf(directory: string): StatePaths {
-  const rootDirectory = dirname(directory);
   const launchDirectory = `${directory}/launch`;
   return {
-    stateRoot: dirname(rootDirectory),
-    rootDirectory,
+    stateRoot: dirname(directory),
     directory,
     record: `${directory}/record.json`,
     sandboxConfig: `${directory}/config.json`,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -10,7 +10,6 @@ import {
   makeDirectory,
   makeNewDirectory,
   readTextIfThere,
-  removeIfEmpty,
   withKernelReader,
   writeFileAtomic,
 } from '../../src/host/files.ts';
@@ -130,15 +129,6 @@ t.test('isProgram() holds for files that we may run', async (t) => {
   symlinkSync('nowhere', join(folder, 'dangling'));
   const expected = { program: true, link: true, plain: false, folder: false, dangling: false, none: false };
   for (const [name, is] of Object.entries(expected)) t.equal(isProgram(join(folder, name)), is, name);
-});
-
-t.test('removeIfEmpty() removes only what is empty, and minds nothing that is missing', async (t) => {
-  const folder = t.testdir({ full: { f: '' } });
-  mkdirSync(join(folder, 'empty'));
-  removeIfEmpty(join(folder, 'empty'));
-  removeIfEmpty(join(folder, 'full'));
-  removeIfEmpty(join(folder, 'none'));
-  t.strictSame(readdirSync(folder), ['full']);
 });
 
 t.test('withKernelReader() reads any part of a file, and closes it', async (t) => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -26,21 +26,23 @@ t.test('releaseUids() gives back what an owner has, and nothing of others', asyn
   takeUid(root, range, identityMapping, '/state/a');
   const other = takeUid(root, range, identityMapping, '/state/a2');
   releaseUids(root, '/state/a');
-  t.strictSame(readdirSync(join(root, 'uids')), [String(other.hostUid)]);
+  t.strictSame(readdirSync(root), [`uid-${other.hostUid}`]);
   releaseUids(root, '/state/a');
   releaseUids(root, '/state/a2');
-  t.strictSame(readdirSync(root), [], 'the last one takes the folder with it');
+  t.strictSame(readdirSync(root), []);
   releaseUids(root, '/state/a2');
   t.strictSame(takeUid(root, range, identityMapping, '/state/b'), first, 'a free id is taken again');
 });
 
-t.test('releaseUids() leaves what is just being written by another', async (t) => {
-  const root = t.testdir();
-  mkdirSync(join(root, 'uids'));
-  writeFileSync(join(root, 'uids/5000'), '');
+t.test('releaseUids() leaves what is no claim', async (t) => {
+  const root = t.testdir({
+    'uid-5000': '',
+    'kvm-proof.json': '',
+    'uid-5001': t.fixture('symlink', 'uid-5000'),
+  });
   releaseUids(root, '/state/a');
   releaseUids(root, '');
-  t.strictSame(readdirSync(join(root, 'uids')), ['5000']);
+  t.strictSame(readdirSync(root).sort(), ['kvm-proof.json', 'uid-5000', 'uid-5001']);
 });
 
 t.test("takeUid() counts by the host's ids, since containers map them differently", async (t) => {
@@ -99,7 +101,7 @@ t.test(
     const ids = runs.flatMap(({ stdout }) => stdout.trim().split('\n'));
     t.equal(ids.length, 80);
     t.equal(new Set(ids).size, 80, 'no id was given twice');
-    t.strictSame(readdirSync(join(root, 'uids')).sort(), ids.sort());
+    t.strictSame(readdirSync(root).sort(), ids.map((id) => `uid-${id}`).sort());
     for (const name of ['a', 'b', 'c', 'd'])
       for (let i = 0; i < 20; i++) releaseUids(root, `/state/${name}/${i}`);
     t.strictSame(readdirSync(root), []);

@@ -22,6 +22,7 @@ const record = newRecord({
     ports: [],
     resolvConf: undefined,
   },
+  pidFile: '/b/pid',
   uid: { container: 1, host: 1 },
 });
 

@@ -11,19 +11,19 @@ const root = {
 
 t.test("statePaths() keys a container's folder by crun's root and its id", async (t) => {
   const cases: readonly [location: Partial<typeof root> | object, directory: string][] = [
-    [{}, '/run/ucrun/run-crun/id'],
-    [{ crunRoot: '/run/crun' }, '/run/ucrun/run-crun/id'],
-    [{ crunRoot: '/run/crun/' }, '/run/ucrun/run-crun/id'],
-    [{ crunRoot: '//run///crun' }, '/run/ucrun/run-crun/id'],
-    [{ crunRoot: '/run/docker/runtime-runc/moby' }, '/run/ucrun/run-docker-runtime\\x2drunc-moby/id'],
-    [{ crunRoot: '/' }, '/run/ucrun/-/id'],
-    [{ crunRoot: '/..' }, '/run/ucrun/\\x2e./id'],
-    [{ crunRoot: '/a b/é' }, '/run/ucrun/a\\x20b-\\xc3\\xa9/id'],
-    [{ configuredStateDir: '/var/u' }, '/var/u/run-crun/id'],
+    [{}, '/run/ucrun/run-crun:id'],
+    [{ crunRoot: '/run/crun' }, '/run/ucrun/run-crun:id'],
+    [{ crunRoot: '/run/crun/' }, '/run/ucrun/run-crun:id'],
+    [{ crunRoot: '//run///crun' }, '/run/ucrun/run-crun:id'],
+    [{ crunRoot: '/run/docker/runtime-runc/moby' }, '/run/ucrun/run-docker-runtime\\x2drunc-moby:id'],
+    [{ crunRoot: '/' }, '/run/ucrun/-:id'],
+    [{ crunRoot: '/..' }, '/run/ucrun/\\x2e.:id'],
+    [{ crunRoot: '/a b/é' }, '/run/ucrun/a\\x20b-\\xc3\\xa9:id'],
+    [{ configuredStateDir: '/var/u' }, '/var/u/run-crun:id'],
     // Root of the host keeps to /run, whatever the environment of an engine says.
-    [{ xdgRuntimeDir: '/run/user/0' }, '/run/ucrun/run-crun/id'],
-    [{ isHostRoot: false, xdgRuntimeDir: '/run/user/1000' }, '/run/user/1000/ucrun/run-user-1000-crun/id'],
-    [{ isHostRoot: false }, '/run/ucrun/run-crun/id'],
+    [{ xdgRuntimeDir: '/run/user/0' }, '/run/ucrun/run-crun:id'],
+    [{ isHostRoot: false, xdgRuntimeDir: '/run/user/1000' }, '/run/user/1000/ucrun/run-user-1000-crun:id'],
+    [{ isHostRoot: false }, '/run/ucrun/run-crun:id'],
   ];
   for (const [location, directory] of cases)
     t.equal(statePaths({ ...root, ...location }, 'id').directory, directory, JSON.stringify(location));
@@ -34,14 +34,13 @@ t.test('statePaths() and pathsOf() give the same paths, all inside of the folder
   t.strictSame(pathsOf(paths.directory), paths);
   t.strictSame(paths, {
     stateRoot: '/run/ucrun',
-    rootDirectory: '/run/ucrun/a-b',
-    directory: '/run/ucrun/a-b/c-1',
-    record: '/run/ucrun/a-b/c-1/record.json',
-    sandboxConfig: '/run/ucrun/a-b/c-1/config.json',
-    rootfs: '/run/ucrun/a-b/c-1/rootfs',
-    launchDirectory: '/run/ucrun/a-b/c-1/launch',
-    launchScript: '/run/ucrun/a-b/c-1/launch/launch',
-    copies: '/run/ucrun/a-b/c-1/files',
+    directory: '/run/ucrun/a-b:c-1',
+    record: '/run/ucrun/a-b:c-1/record.json',
+    sandboxConfig: '/run/ucrun/a-b:c-1/config.json',
+    rootfs: '/run/ucrun/a-b:c-1/rootfs',
+    launchDirectory: '/run/ucrun/a-b:c-1/launch',
+    launchScript: '/run/ucrun/a-b:c-1/launch/launch',
+    copies: '/run/ucrun/a-b:c-1/files',
   });
 });
 
@@ -52,8 +51,8 @@ t.test('statePaths() gives no two roots the same folder, and each a single name'
   for (let round = 0; round < 20_000; round++) {
     const crunRoot = `/${random.text(pieces, 6)}`;
     const canonical = `/${crunRoot.split('/').filter(Boolean).join('/')}`;
-    const { rootDirectory } = statePaths({ ...root, crunRoot }, 'id');
-    const name = rootDirectory.slice('/run/ucrun/'.length);
+    const { directory } = statePaths({ ...root, crunRoot }, 'id');
+    const name = directory.slice('/run/ucrun/'.length);
     if (!/^[A-Za-z0-9:_.\\-]+$/.test(name) || name.startsWith('.'))
       t.fail(`${JSON.stringify(crunRoot)} becomes ${name}`);
     const other = seen.get(name);
