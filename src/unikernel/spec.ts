@@ -12,6 +12,8 @@ export interface Spec {
   readonly rootPath: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  /** Whether the limit of open files is the specification's, and not inherited. */
+  readonly setsOpenFilesLimit: boolean;
   readonly hostname: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
@@ -66,6 +68,9 @@ export function parseSpec(text: string): Spec {
     rootPath: asString(optionalObject(spec.root, 'root').path ?? '', 'root.path'),
     args: asStrings(process.args, 'process.args'),
     env: asStrings(process.env, 'process.env'),
+    setsOpenFilesLimit: asArray(process.rlimits, 'process.rlimits').some(
+      (limit) => asObject(limit, 'process.rlimits[]').type === 'RLIMIT_NOFILE',
+    ),
     hostname: optionalString(spec.hostname, 'hostname'),
     annotations: stringRecord(spec.annotations, 'annotations'),
     mounts: asArray(spec.mounts, 'mounts').map(readMount),

@@ -45,6 +45,7 @@ t.test('parseSpec() takes nothing but a version to be there', async (t) => {
     rootPath: '',
     args: [],
     env: [],
+    setsOpenFilesLimit: false,
     hostname: undefined,
     annotations: {},
     mounts: [],
@@ -158,4 +159,16 @@ t.test('environmentValue() gives the last value, and only of that name', async (
     ['B', undefined],
   ];
   for (const [name, value] of cases) t.equal(environmentValue({ env }, name), value, name);
+});
+
+t.test('parseSpec() tells whether the limit of open files is set', async (t) => {
+  const spec = (...types: readonly string[]) =>
+    parseSpec(
+      JSON.stringify({
+        ociVersion: '1.0.2',
+        process: { rlimits: types.map((type) => ({ type, hard: 1, soft: 1 })) },
+      }),
+    );
+  t.equal(spec('RLIMIT_NPROC').setsOpenFilesLimit, false);
+  t.equal(spec('RLIMIT_NPROC', 'RLIMIT_NOFILE').setsOpenFilesLimit, true);
 });
