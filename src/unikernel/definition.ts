@@ -97,7 +97,7 @@ class FieldReader {
   requiredString(key: DefinitionKey): string {
     const value = this.string(key);
     if (value !== undefined && value !== '') return value;
-    throw new RuntimeError('UNIKERNEL_INVALID', `${this.#source} has no "${this.#shownKey(key)}"`, {
+    throw new RuntimeError('UNIKERNEL_INVALID', `"${this.#shownKey(key)}" is missing from ${this.#source}`, {
       hint: 'a unikernel needs at least a guest type and a kernel',
     });
   }

@@ -52,14 +52,14 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
   const text = 'must be a string, not';
   const cases: readonly [key: DefinitionKey, value: unknown, code: string, problem: string][] = [
     ['guest', 1, 'UNIKERNEL_INVALID', `"guest" in ${source} ${text} 1`],
-    ['guest', '', 'UNIKERNEL_INVALID', `${source} has no "guest"`],
-    ['guest', undefined, 'UNIKERNEL_INVALID', `${source} has no "guest"`],
+    ['guest', '', 'UNIKERNEL_INVALID', `"guest" is missing from ${source}`],
+    ['guest', undefined, 'UNIKERNEL_INVALID', `"guest" is missing from ${source}`],
     ['guest', 'Raw', 'GUEST_UNKNOWN', `unknown guest type "Raw" in ${source}`],
     ['guest', 'toString', 'GUEST_UNKNOWN', `unknown guest type "toString" in ${source}`],
     ['kernel', ['k'], 'UNIKERNEL_INVALID', `"kernel" in ${source} ${text} ["k"]`],
     ['kernel', null, 'UNIKERNEL_INVALID', `"kernel" in ${source} ${text} null`],
-    ['kernel', '', 'UNIKERNEL_INVALID', `${source} has no "kernel"`],
-    ['kernel', undefined, 'UNIKERNEL_INVALID', `${source} has no "kernel"`],
+    ['kernel', '', 'UNIKERNEL_INVALID', `"kernel" is missing from ${source}`],
+    ['kernel', undefined, 'UNIKERNEL_INVALID', `"kernel" is missing from ${source}`],
     [
       'kernel',
       'a\0b',
@@ -122,7 +122,7 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
 t.test('parseDefinition() writes keys as the source does', async (t) => {
   const shown = (key: string) => `ucrun.${key}`;
   const parse = (raw: object) => () => parseDefinition({ ...raw }, 'the annotations', shown);
-  t.throws(parse({ guest: 'raw' }), { message: 'the annotations has no "ucrun.kernel"' });
+  t.throws(parse({ guest: 'raw' }), { message: '"ucrun.kernel" is missing from the annotations' });
   t.throws(parse({ ...least, cpus: 'x' }), { message: /^"ucrun\.cpus" in the annotations must be / });
   t.throws(parse({ ...least, memory: '1' }), {
     message: 'ucrun.memory in the annotations is "1", not a size',
