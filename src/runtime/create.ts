@@ -35,8 +35,10 @@ export interface PreparedSandbox {
  * @throws RuntimeError for everything that is wrong before crun is asked; then nothing is left
  */
 export function createContainer(call: ContainerCall, found: UnikernelBundle): never {
+  // Searched for first: it may be missing.
+  const crun = call.crun();
   const { args } = prepareSandbox(call, found, 'create');
-  return become(call.crun(), [...call.line.globalArgs, ...args], withoutDescriptors(call.env));
+  return become(crun, [...call.line.globalArgs, ...args], withoutDescriptors(call.env));
 }
 
 /**

@@ -19,6 +19,7 @@ export const prepareVerb = 'prepare';
  */
 export async function runContainer(call: ContainerCall, found: UnikernelBundle): Promise<number> {
   const isDetached = hasFlag(parseVerbArgs('run', call.line.verbArgs).options, 'detach', 'd');
+  call.crun(); // searched for first: it may be missing
   const prepared = prepareSandbox(call, found, 'run', (hooks) => withPrepareHook(hooks, call));
   let status = 1;
   try {
