@@ -103,7 +103,7 @@ const cases: readonly Case[] = [
     says: /not-json\/unikernel.json is not JSON/,
   },
   { name: 'a unikernel.json that is a list', env: service('not-object'), says: /not-object\/unikernel.json/ },
-  { name: 'a unikernel.json without a guest', env: service('no-guest'), says: /has no "guest"/ },
+  { name: 'a unikernel.json without a guest', env: service('no-guest'), says: /"guest" is missing from / },
   {
     name: 'an unknown key',
     env: service('unknown-key'),
@@ -286,7 +286,9 @@ for (const [index, bad] of cases.entries()) {
     t.notMatch(stderr, /^ +at /m, 'no stack');
     // Words that make engines draw wrong conclusions.
     t.notMatch(said, /no such file or directory|permission denied|executable file not found/i);
-    await checkLog(t, log, said);
+    // An engine shows its user the message alone, so it has the hint, too.
+    const remedy = hint.replace(/^hint: /, '');
+    await checkLog(t, log, remedy === '' ? said : `${said} (${remedy})`);
 
     t.equal(
       await readFile(join(bundle, 'config.json'), 'utf8'),
@@ -304,7 +306,7 @@ async function checkLog(t: Test, log: string, said: string): Promise<void> {
   t.equal(lines.length, 1, 'one record in the log');
   const { level, msg, time } = JSON.parse(lines[0] ?? '');
   t.equal(level, 'error');
-  t.equal(`ucrun: ${msg}`, said, 'which says the same');
+  t.equal(`ucrun: ${msg}`, said, 'which says the same, with the hint');
   t.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
 }
 
