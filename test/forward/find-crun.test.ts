@@ -49,8 +49,11 @@ t.test('findCrun() takes the first in PATH that is a program and not ourselves',
     [`${folder}/folder:${two}`, two],
     [`${folder}/linked:${two}`, two],
     // Nothing is looked for where the engine happens to stand.
-    [`:.:bin:${two}`, two],
+    [`:.:../one:${two}`, two],
   ];
+  const before = process.cwd();
+  process.chdir(one);
+  t.teardown(() => process.chdir(before));
   for (const [searchPath, expected] of cases)
     t.equal(findCrun(undefined, searchPath), `${expected}/crun`, searchPath);
 });

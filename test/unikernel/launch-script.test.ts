@@ -42,7 +42,7 @@ class Launched {
 
   constructor(
     shell: readonly string[],
-    { vmm, graceMs = 60_000, input, edit = (script) => script }: LaunchOptions,
+    { vmm, graceMs = 30_000, input, edit = (script) => script }: LaunchOptions,
   ) {
     const home = join(folder, String(Launched.#count++));
     this.run = join(home, 'run');
@@ -323,7 +323,7 @@ for (const [name, shell] of shells()) {
       statuses.every((status) => status !== null && allowed.includes(status)),
       `statuses ${statuses.join(' ')}`,
     );
-    t.ok(performance.now() - started < 20_000, 'nobody waited for the grace period to be over');
+    t.ok(performance.now() - started < 15_000, 'nobody waited for the grace period to be over');
   });
 
   t.test(`the script of a container that was not started, under ${name}`, async (t) => {
