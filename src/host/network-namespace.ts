@@ -2,14 +2,12 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import {
   factsBatch,
   type NamespaceFacts,
-  type NetworkPlan,
   parseNamespaceFacts,
+  type TapPlan,
   tapBatches,
   tapTeardown,
 } from '../unikernel/network-plan.ts';
 import { type Finished, runProgram } from './processes.ts';
-
-type TapPlan = Extract<NetworkPlan, { kind: 'tap' }>;
 
 /** ip, tc and nsenter are in /usr/sbin and /usr/bin, which the PATH of an engine may lack. */
 const toolPath = '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
@@ -74,7 +72,7 @@ function inNamespace(
 ): Finished {
   const finished = run(namespacePath, command, input);
   if (finished.status === 0) return finished;
-  // Engines react to the words of a foreign message, so only its first line is kept, as the cause.
+  // Engines react to the words of a foreign message, so it is kept as the cause, which only --debug shows.
   throw new RuntimeError(
     'HOST_FAILED',
     `cannot ${action}: ${command[0] === 'sh' ? 'ip or tc' : command[0]} failed`,

@@ -1,3 +1,7 @@
+import type { AcceleratorMode } from './accelerator.ts';
+import type { MachineModel } from './definition.ts';
+import type { NetworkMode } from './network-plan.ts';
+
 /** What the administrator decides, checked. It is one value for all containers of the host. */
 export interface Config {
   /** Where crun is; undefined: searched for. */
@@ -12,7 +16,7 @@ export interface Config {
   readonly vmm: {
     /** Where QEMU is; undefined: searched for. */
     readonly qemu: string | undefined;
-    readonly accelerator: 'auto' | 'kvm' | 'tcg';
+    readonly accelerator: AcceleratorMode;
     readonly extraArgs: readonly string[];
     readonly uidBase: number;
     readonly uidCount: number;
@@ -21,9 +25,9 @@ export interface Config {
   readonly machine: {
     readonly memoryMiB: number;
     readonly cpus: number;
-    readonly model: 'auto' | 'microvm' | 'q35';
+    readonly model: 'auto' | MachineModel;
   };
-  readonly network: { readonly mode: 'auto' | 'tap' | 'user' | 'none' };
+  readonly network: { readonly mode: NetworkMode };
   readonly stop: { readonly graceMs: number };
 }
 

@@ -7,13 +7,16 @@ export type NetworkMode = 'auto' | 'tap' | 'user' | 'none';
 export type NetworkPlan =
   | { readonly kind: 'none' }
   | { readonly kind: 'user'; readonly guest: GuestNetwork; readonly ports: readonly PortMapping[] }
-  | {
-      readonly kind: 'tap';
-      readonly guest: GuestNetwork;
-      readonly link: string;
-      readonly tap: string;
-      readonly mtu: number;
-    };
+  | TapPlan;
+
+/** The guest's card is a tap beside the container's own interface `link`. */
+export interface TapPlan {
+  readonly kind: 'tap';
+  readonly guest: GuestNetwork;
+  readonly link: string;
+  readonly tap: string;
+  readonly mtu: number;
+}
 
 /** What the guest is told about its network. */
 export interface GuestNetwork {
@@ -123,10 +126,7 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
  * that arrives at one of the two sent out of the other.
  * @param ownerUid the uid that may open the tap, as seen from ucrun's user namespace
  */
-export function tapBatches(
-  plan: Extract<NetworkPlan, { kind: 'tap' }>,
-  ownerUid: number,
-): { readonly ip: string; readonly tc: string } {
+export function tapBatches(plan: TapPlan, ownerUid: number): { readonly ip: string; readonly tc: string } {
   const { link, tap, mtu } = plan;
   return {
     ip: [
@@ -141,7 +141,7 @@ export function tapBatches(
 }
 
 /** What undoes {@link tapBatches}: removing a device removes what hangs on it. */
-export function tapTeardown(plan: Extract<NetworkPlan, { kind: 'tap' }>): {
+export function tapTeardown(plan: TapPlan): {
   readonly ip: string;
   readonly tc: string;
 } {
