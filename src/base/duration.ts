@@ -17,10 +17,3 @@ export function parseDurationMs(text: string, what: string): number {
   const [, digits, unit] = match;
   return Number(digits) * millisecondsIn[unit as keyof typeof millisecondsIn];
 }
-
-/** A time as people write it, in the largest unit that keeps the number whole: 5000 → `5s`. */
-export function formatDuration(durationMs: number): string {
-  if (durationMs === 0) return '0s';
-  if (durationMs % millisecondsIn.m === 0) return `${durationMs / millisecondsIn.m}m`;
-  return durationMs % millisecondsIn.s === 0 ? `${durationMs / millisecondsIn.s}s` : `${durationMs}ms`;
-}
