@@ -25,7 +25,8 @@ export interface UnikernelDefinition {
 /** Values as both forms have them: strings from annotations, any JSON from a file. */
 type RawDefinition = Readonly<Record<string, unknown>>;
 
-const keys = [
+/** The keys of `unikernel.json`; with `ucrun.` before them, those of the annotations. */
+export const definitionKeys = [
   'guest',
   'kernel',
   'initrd',
@@ -36,9 +37,7 @@ const keys = [
   'machine',
   'powerButton',
 ] as const;
-export type DefinitionKey = (typeof keys)[number];
-/** The keys of `unikernel.json`; with `ucrun.` before them, those of the annotations. */
-export const definitionKeys: readonly DefinitionKey[] = keys;
+export type DefinitionKey = (typeof definitionKeys)[number];
 
 /**
  * Check a definition.
@@ -52,12 +51,12 @@ export function parseDefinition(
   shownKey: (key: string) => string = (key) => key,
 ): UnikernelDefinition {
   for (const key of Object.keys(raw)) {
-    if ((keys as readonly string[]).includes(key)) continue;
-    const near = nearest(key, keys);
+    if ((definitionKeys as readonly string[]).includes(key)) continue;
+    const near = nearest(key, definitionKeys);
     throw new RuntimeError('UNIKERNEL_INVALID', `unknown key "${shownKey(key)}" in ${source}`, {
       hint:
         near === undefined
-          ? `known keys: ${keys.map(shownKey).join(', ')}`
+          ? `known keys: ${definitionKeys.map(shownKey).join(', ')}`
           : `did you mean "${shownKey(near)}"?`,
     });
   }
