@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type Config, defaultConfig } from '../unikernel/config-defaults.ts';
+import { toHostId } from '../unikernel/id-mapping.ts';
+import { ownUidMap } from './host-facts.ts';
 
 const systemFile = '/etc/ucrun/config.toml';
 
@@ -62,17 +64,9 @@ function readIfPresent(path: string): string | undefined {
 function userFileOf(env: NodeJS.ProcessEnv, euid: number): string | undefined {
   const { XDG_CONFIG_HOME: given } = env;
   if (given?.startsWith('/')) return join(given, 'ucrun/config.toml');
-  const home = env.HOME?.startsWith('/') ? env.HOME : homeOf(outsideUid(euid));
+  // In an engine's user namespace its user is 0; /etc/passwd has the id that it has outside.
+  const home = env.HOME?.startsWith('/') ? env.HOME : homeOf(toHostId(ownUidMap(), euid) ?? euid);
   return home === undefined ? undefined : join(home, '.config/ucrun/config.toml');
-}
-
-/** The user outside of the user namespace: the engine's user is 0 inside. */
-function outsideUid(uid: number): number {
-  for (const line of readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n')) {
-    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
-    if (uid >= inside && uid < inside + count) return outside + (uid - inside);
-  }
-  return uid;
 }
 
 /**
