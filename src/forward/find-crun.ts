@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { isProgram } from '../host/files.ts';
+import { isProgram, programDirectories } from '../host/files.ts';
 
 /** Where distributions put crun. Engines call us for kill and delete with no PATH at all. */
 const usualDirectories = [
@@ -24,12 +24,9 @@ export function findCrun(configured: string | undefined, searchPath: string | un
       hint: 'correct the key "crun" in ucrun\'s config.toml, or remove it to have crun searched for',
     });
   }
-  const fromPath = (searchPath ?? '').split(':').filter((directory) => directory.startsWith('/'));
-  const directories = [...new Set([...fromPath, ...usualDirectories])];
-  for (const directory of directories) {
-    const candidate = `${directory}/crun`;
-    if (isOtherProgram(candidate)) return candidate;
-  }
+  const directories = programDirectories(searchPath, usualDirectories);
+  const found = directories.map((directory) => `${directory}/crun`).find(isOtherProgram);
+  if (found !== undefined) return found;
   throw new RuntimeError('CRUN_MISSING', `crun is missing: looked in ${directories.join(', ')}`, {
     hint: 'install the package crun, or set the key "crun" in ucrun\'s config.toml',
   });

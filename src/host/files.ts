@@ -95,6 +95,15 @@ export function isProgram(path: string): boolean {
   }
 }
 
+/** The directories in which to look for a program: those of a PATH, then the usual ones; each once, all absolute. */
+export function programDirectories(
+  searchPath: string | undefined,
+  usualDirectories: readonly string[],
+): readonly string[] {
+  const fromPath = (searchPath ?? '').split(':').filter((directory) => directory.startsWith('/'));
+  return [...new Set([...fromPath, ...usualDirectories])];
+}
+
 /** Look into a file without reading all of it. */
 export function withKernelReader<T>(path: string, use: (reader: KernelReader) => T): T {
   const fd = openSync(path, 'r');

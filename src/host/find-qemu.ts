@@ -1,5 +1,5 @@
 import { RuntimeError } from '../base/runtime-error.ts';
-import { isProgram } from './files.ts';
+import { isProgram, programDirectories } from './files.ts';
 
 const architectures: Readonly<Partial<Record<NodeJS.Architecture, string>>> = {
   x64: 'x86_64',
@@ -19,8 +19,7 @@ export function findQemu(configured: string | undefined, searchPath: string | un
       hint: 'correct the key "qemu" of [vmm] in ucrun\'s config.toml, or remove it to have QEMU searched for',
     });
   }
-  const fromPath = (searchPath ?? '').split(':').filter((directory) => directory.startsWith('/'));
-  const directories = [...new Set([...fromPath, ...usualDirectories])];
+  const directories = programDirectories(searchPath, usualDirectories);
   // Red Hat's packages call it qemu-kvm.
   const names = [`qemu-system-${architectures[process.arch] ?? process.arch}`, 'qemu-kvm'];
   const candidates = directories.flatMap((directory) => names.map((name) => `${directory}/${name}`));
