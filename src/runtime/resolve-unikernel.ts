@@ -68,24 +68,29 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   };
 }
 
-function resolveFiles(call: ContainerCall, found: UnikernelBundle) {
+type UnikernelFiles = Pick<ResolvedUnikernel, 'definition' | 'kernel' | 'initrd'>;
+
+function resolveFiles({ config }: ContainerCall, found: UnikernelBundle): UnikernelFiles {
   const { source } = found;
-  if (source.kind === 'image') {
-    const definition = parseDefinition(source.settings, 'the annotations', annotationKey);
-    const rootfs = realpathOfRootfs(found);
-    return {
-      definition,
-      kernel: resolveInRootfs(rootfs, definition.kernel, 'kernel'),
-      initrd:
-        definition.initrd === undefined ? undefined : resolveInRootfs(rootfs, definition.initrd, 'initrd'),
-    };
-  }
-  const entry = findInRegistries(call.config.registries, source.name);
+  if (source.kind === 'registry') return filesOfRegistry(config.registries, source);
+  const definition = parseDefinition(source.settings, 'the annotations', annotationKey);
+  const rootfs = realpathOfRootfs(found);
+  return withFiles(definition, (path, what) => resolveInRootfs(rootfs, path, what));
+}
+
+function filesOfRegistry(
+  registries: readonly string[],
+  source: Extract<UnikernelSource, { kind: 'registry' }>,
+): UnikernelFiles {
+  const entry = findInRegistries(registries, source.name);
   for (const key of ['guest', 'kernel', 'initrd']) {
     if (key in source.overrides) {
       throw new RuntimeError(
         'UNIKERNEL_INVALID',
         `annotation "${annotationKey(key)}" contradicts SERVICE_NAME=${source.name}`,
+        {
+          hint: 'leave out the annotation for the unikernel of that name, or SERVICE_NAME for the one in the image',
+        },
       );
     }
   }
@@ -97,10 +102,18 @@ function resolveFiles(call: ContainerCall, found: UnikernelBundle) {
     annotationKey,
   );
   const definition = parseDefinition({ ...entry.content, ...source.overrides }, entry.source);
+  return withFiles(definition, (path, what) => resolveInEntry(entry, path, what));
+}
+
+function withFiles(
+  definition: UnikernelDefinition,
+  resolve: (path: string, what: string) => string,
+): UnikernelFiles {
+  const { kernel, initrd } = definition;
   return {
     definition,
-    kernel: resolveInEntry(entry, definition.kernel, 'kernel'),
-    initrd: definition.initrd === undefined ? undefined : resolveInEntry(entry, definition.initrd, 'initrd'),
+    kernel: resolve(kernel, 'kernel'),
+    initrd: initrd === undefined ? undefined : resolve(initrd, 'initrd'),
   };
 }
 
