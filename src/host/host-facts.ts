@@ -3,10 +3,15 @@ import { parseIdMap } from '../unikernel/id-mapping.ts';
 import type { IdMapping } from '../unikernel/spec.ts';
 import { exists, readTextIfThere } from './files.ts';
 
+/** A character device of the host's. */
+export interface DeviceNode {
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
 /** A character device as it is on the host; undefined if it is not there. */
-export function findDevice(
-  path: string,
-): { readonly path: string; readonly major: number; readonly minor: number } | undefined {
+export function findDevice(path: string): DeviceNode | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isCharacterDevice()) return undefined;
   // glibc's encoding of dev_t, see makedev(3).
@@ -30,10 +35,10 @@ export function hostDirectories(qemu: string): readonly string[] {
   return isCovered || prefix === '' ? covered : [...covered, prefix];
 }
 
-/** The links of a merged /usr, such as bin → usr/bin, as the host has them. */
+/** The names that are links into /usr on a host with a merged /usr, such as bin → usr/bin. */
 export const mergedUsrLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
 
-/** Where a host's /bin and the like point to; undefined where they are no link. */
+/** Whether a path is a symbolic link, wherever it points to. */
 export function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }

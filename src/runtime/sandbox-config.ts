@@ -1,14 +1,8 @@
 import { RuntimeError } from '../base/runtime-error.ts';
+import type { DeviceNode } from '../host/host-facts.ts';
 import { type MachinePlan, sandboxMemoryLimit } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
-
-/** A character device of the host's that the monitor needs. */
-export interface DeviceNode {
-  readonly path: string;
-  readonly major: number;
-  readonly minor: number;
-}
 
 export interface SandboxRequest {
   readonly spec: Spec;
@@ -19,6 +13,7 @@ export interface SandboxRequest {
   readonly files: { readonly kernel: string; readonly initrd: string | undefined };
   readonly uid: number;
   readonly gid: number;
+  /** The host's devices that the monitor needs. */
   readonly devices: readonly DeviceNode[];
   /** Host directories that QEMU and a shell need, each bound in its own place. */
   readonly hostDirectories: readonly string[];

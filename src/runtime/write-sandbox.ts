@@ -1,14 +1,14 @@
 import { chmodSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory, writeFileAtomic } from '../host/files.ts';
-import { findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
+import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
 import type { ContainerCall } from './container.ts';
 import { monitorGid } from './monitor-user.ts';
 import type { ContainerRecord, NetworkIntent } from './record.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
-import { type DeviceNode, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
+import { type SandboxMount, sandboxConfig } from './sandbox-config.ts';
 
 /**
  * Write the sandbox's specification, its root and its launch folder into the container's state.

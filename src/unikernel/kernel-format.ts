@@ -9,7 +9,7 @@ export type KernelFormat =
   | { readonly kind: 'pvh-elf'; readonly bits: 32 | 64 }
   | { readonly kind: 'multiboot-elf'; readonly bits: 32 | 64 };
 
-/** How much of a kernel file {@link identifyKernel} wants to see: note segments may lie far from the start. */
+/** A kernel file, of which parts are read: note segments may lie far from the start. */
 export interface KernelReader {
   readonly sizeBytes: number;
   /** Up to `length` bytes from `offset`; fewer at the end of the file. */
