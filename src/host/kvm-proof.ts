@@ -2,7 +2,7 @@ import { type StdioOptions, spawnSync } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type KvmProof, kvmCpus } from '../unikernel/accelerator.ts';
-import { PROBE_SUCCESS_STATUS, probeGuestElf } from '../unikernel/probe-guest.ts';
+import { probeGuestElf, probeSuccessStatus } from '../unikernel/probe-guest.ts';
 import { makeDirectory, readTextIfThere, writeFileAtomic } from './files.ts';
 import { bootId } from './host-facts.ts';
 
@@ -50,7 +50,7 @@ function bootProbe(qemu: string): KvmProof {
         timeout,
         killSignal: 'SIGKILL',
       });
-      if (status === PROBE_SUCCESS_STATUS) return { works: true, cpu };
+      if (status === probeSuccessStatus) return { works: true, cpu };
     }
     return { works: false, reason: '/dev/kvm opens, but a 64-bit guest does not run with it' };
   } finally {

@@ -6,7 +6,7 @@
  */
 
 /** QEMU's exit status when the probe guest got through, with `isa-debug-exit,iobase=0x501,iosize=4` present. */
-export const PROBE_SUCCESS_STATUS = 85;
+export const probeSuccessStatus = 85;
 
 const elfBase64 = `
 f0VMRgEBAQAAAAAAAAAAAAIAAwABAAAAiAAQADQAAAAAAAAAAAAAADQAIAACACgAAAAAAAEAAAAAAAAAAAAQAAAAEACMAwAAjAMA
