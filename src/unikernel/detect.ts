@@ -32,7 +32,7 @@ export function detectUnikernel(spec: Spec): UnikernelSource | undefined {
   if (settings.kernel !== undefined || settings.guest !== undefined) return { kind: 'image', settings };
   const name = environmentValue(spec, 'SERVICE_NAME');
   if (name !== undefined && name !== '')
-    return { kind: 'registry', name: checkName(name), overrides: settings };
+    return { kind: 'registry', name: checkName(name, 'in SERVICE_NAME'), overrides: settings };
   const [stray] = Object.keys(settings);
   if (stray === undefined) return undefined;
   throw new RuntimeError(
@@ -46,17 +46,15 @@ export function detectUnikernel(spec: Spec): UnikernelSource | undefined {
 
 /**
  * Check a name of the unikernel registry; it becomes a folder's name.
+ * @param place where it was written, for the message
  * @throws RuntimeError UNIKERNEL_INVALID
  */
-export function checkName(name: string): string {
+export function checkName(name: string, place?: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) return name;
-  throw new RuntimeError(
-    'UNIKERNEL_INVALID',
-    `${JSON.stringify(name)} in SERVICE_NAME is not a unikernel's name`,
-    {
-      hint: 'a name is up to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit',
-    },
-  );
+  const shown = place === undefined ? JSON.stringify(name) : `${JSON.stringify(name)} ${place}`;
+  throw new RuntimeError('UNIKERNEL_INVALID', `${shown} is not a unikernel's name`, {
+    hint: 'a name is up to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit',
+  });
 }
 
 /** A container of a Kubernetes pod, other than its pause container. */

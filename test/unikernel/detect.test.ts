@@ -123,7 +123,7 @@ t.test('checkName() takes names, and nothing that could leave a folder', async (
   ];
   for (const name of [...refused, 'a'.repeat(65)]) {
     t.throws(
-      () => checkName(name),
+      () => checkName(name, 'in SERVICE_NAME'),
       {
         code: 'UNIKERNEL_INVALID',
         message: `${JSON.stringify(name)} in SERVICE_NAME is not a unikernel's name`,
