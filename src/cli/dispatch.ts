@@ -3,6 +3,7 @@ import { findCrun } from '../forward/find-crun.ts';
 import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
+import { asksForHelp, asksForVersion } from './asks.ts';
 import { isHostRoot, readConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
@@ -34,8 +35,8 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
     return await createOrRun(call, verb, (id) => forContainer(call, id));
   }
   if (verb === 'prepare') {
-    const { prepareVerb } = await import('./prepare.ts');
-    return prepareVerb(call);
+    const { answerHook } = await import('./prepare.ts');
+    return answerHook(call);
   }
   if (verb !== undefined && containerVerbs.has(verb)) {
     const id = parseVerbArgs(verb, line.verbArgs).positionals[0];
@@ -84,6 +85,6 @@ function isForPeople({ verb, globalArgs }: CommandLine): boolean {
     verb === 'help' ||
     verb === 'image' ||
     verb === 'completion' ||
-    globalArgs.some((arg) => ['--help', '-h', '-?', '--version', '-v', '-V'].includes(arg))
+    globalArgs.some((arg) => asksForHelp(arg) || asksForVersion(arg))
   );
 }

@@ -3,6 +3,8 @@ import yargs, { type Argv } from 'yargs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { CommandLine } from '../forward/command-line.ts';
 import type { Config } from '../unikernel/config-defaults.ts';
+import { asksForHelp, asksForVersion } from './asks.ts';
+import { readConfigFor } from './config-for.ts';
 import { imageInspect, imageList } from './image.ts';
 import { ucrunVersion, versionText } from './versions.ts';
 
@@ -26,18 +28,16 @@ export const ociVerbs: Readonly<Record<string, string>> = {
  * @throws RuntimeError USAGE for a command line that cannot be meant
  */
 export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): Promise<number> {
-  const { readConfigFor } = await import('./config-for.ts');
   const asked = line.globalArgs;
-  if (line.verb === undefined && asked.length > 0 && !asked.some(isHelpOrVersion)) {
+  const asksForEither = asked.some((arg) => asksForHelp(arg) || asksForVersion(arg));
+  if (line.verb === undefined && asked.length > 0 && !asksForEither) {
     throw new RuntimeError('USAGE', `no command in "${asked.join(' ')}"`, {
       hint: 'ucrun --help lists the commands',
     });
   }
-  if (asked.some((arg) => ['--version', '-v', '-V'].includes(arg))) {
-    print(versionText(await readConfigFor(env), env));
-    return 0;
-  }
-  await commands(await readConfigFor(env)).parseAsync(argumentsFor(line));
+  const config = await readConfigFor(env);
+  if (asked.some(asksForVersion)) print(versionText(config, env));
+  else await commands(config).parseAsync(argumentsFor(line));
   return 0;
 }
 
@@ -70,14 +70,23 @@ function commands(config: Config): Argv {
     .option('log-format', { choices: ['text', 'json'] as const, describe: 'the form of the error log' })
     .option('debug', { type: 'boolean', describe: 'say on stderr what is done' })
     .help()
+    .alias('help', ['h', '?'])
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .strict()
     .fail((message, error) => {
       if (error instanceof RuntimeError) throw error;
       throw (
-        error ?? new RuntimeError('USAGE', message.toLowerCase(), { hint: 'ucrun --help lists the commands' })
+        error ?? new RuntimeError('USAGE', usageProblem(message), { hint: 'ucrun --help lists the commands' })
       );
     });
+}
+
+/** What yargs has to say, in our words and with the user's as they were typed. */
+function usageProblem(message: string): string {
+  // Only `image inspect` has an argument that must be there.
+  if (message.startsWith('Not enough non-option arguments'))
+    return 'image inspect needs the name of a unikernel';
+  return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
 function usage(): string {
@@ -97,10 +106,6 @@ function usage(): string {
 function argumentsFor({ args, verb, verbArgs }: CommandLine): readonly string[] {
   if (verb === undefined && args.length === 0) return ['--help'];
   return verb === 'help' ? [...verbArgs, '--help'] : args;
-}
-
-function isHelpOrVersion(arg: string): boolean {
-  return ['--help', '-h', '-?', '--version', '-v', '-V'].includes(arg);
 }
 
 function print(text: string): void {

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import t, { type Test } from 'tap';
+import { probeGuestElf } from '../../src/unikernel/probe-guest.ts';
+
+const main = join(import.meta.dirname, '../../src/cli/main.ts');
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A registry with one unikernel that is whole and one that is not, and a ucrun that uses it. */
+function setting(t: Test) {
+  const folder = t.testdir({ registry: {} });
+  const registry = join(folder, 'registry');
+  const add = (name: string, definition: object) => {
+    mkdirSync(join(registry, name));
+    writeFileSync(join(registry, name, 'unikernel.json'), JSON.stringify(definition));
+  };
+  add('good', { guest: 'raw', kernel: 'kernel.elf', memory: '16MiB', ports: ['8080', '53/udp'] });
+  add('odd', { guest: 'tower', kernel: 'kernel.elf' });
+  writeFileSync(join(registry, 'good/kernel.elf'), probeGuestElf());
+  const config = join(folder, 'config.toml');
+  writeFileSync(config, `registries = ["${registry}"]\ncrun = "/nowhere/crun"\nvmm.qemu = "/nowhere/qemu"\n`);
+  const run = async (...args: readonly string[]): Promise<Ended> => {
+    const child = spawn(process.execPath, [main, ...args], {
+      env: { UCRUN_CONFIG: config },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [stdout, stderr, [status]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
+    return { status, stdout, stderr };
+  };
+  return { registry, run };
+}
+
+t.test('the help is the same however it is asked for', async (t) => {
+  const { run } = setting(t);
+  const help = await run();
+  t.match(help, { status: 0, stdout: /^ucrun \[OPTIONS\] COMMAND\n/, stderr: '' });
+  const same = async (expected: Ended, forms: readonly (readonly string[])[]) =>
+    await Promise.all(forms.map(async (form) => t.strictSame(await run(...form), expected, form.join(' '))));
+  await same(help, [['--help'], ['-h'], ['-?'], ['help']]);
+  const ofImage = await run('image', '--help');
+  t.match(ofImage, { status: 0, stdout: /ucrun image inspect <name>/, stderr: '' });
+  await same(ofImage, [
+    ['image', '-h'],
+    ['help', 'image'],
+  ]);
+});
+
+t.test('--version says what there is, and what is missing', async (t) => {
+  const { run } = setting(t);
+  const version = await run('--version');
+  t.match(version, { status: 0, stderr: '' });
+  t.match(version.stdout, /^ucrun version \S+\ncommit: \S+\n/);
+  t.match(version.stdout, /^crun: crun is missing: the configuration says "\/nowhere\/crun"$/m);
+  t.match(version.stdout, /^qemu: QEMU is missing: the configuration says "\/nowhere\/qemu"$/m);
+  for (const form of ['-v', '-V']) t.strictSame(await run(form), version, form);
+});
+
+t.test('image ls lists the registry, broken entries with what is wrong', async (t) => {
+  const { registry, run } = setting(t);
+  const problem = `unknown guest type "tower" in ${registry}/odd/unikernel.json`;
+  t.strictSame(await run('image', 'ls'), {
+    status: 0,
+    stdout: [
+      'NAME  GUEST  MEMORY  PORTS            KERNEL',
+      'good  raw    16MiB   8080/tcp,53/udp  kernel.elf',
+      `odd   -      -       -                broken: ${problem}`,
+      '',
+    ].join('\n'),
+    stderr: '',
+  });
+  const [good, odd, ...others] = JSON.parse((await run('image', 'ls', '--json')).stdout);
+  t.match(good, { name: 'good', definition: { guest: 'raw', memoryMiB: 16 } });
+  t.strictSame(odd, { name: 'odd', problem });
+  t.strictSame(others, []);
+});
+
+t.test('image inspect shows a unikernel with its files and its kernel', async (t) => {
+  const { registry, run } = setting(t);
+  const { status, stdout, stderr } = await run('image', 'inspect', 'good');
+  t.strictSame([status, stderr], [0, '']);
+  t.match(JSON.parse(stdout), {
+    name: 'good',
+    source: `${registry}/good/unikernel.json`,
+    files: { kernel: `${registry}/good/kernel.elf` },
+    format: { kind: 'pvh-elf', bits: 32 },
+  });
+});
+
+t.test('a command line that cannot be meant is refused with a remedy', async (t) => {
+  const { run } = setting(t);
+  const hint = 'hint: ucrun --help lists the commands';
+  const cases: readonly [args: readonly string[], stderr: string][] = [
+    [['--unknown'], `ucrun: no command in "--unknown"\n${hint}\n`],
+    [['image'], `ucrun: image needs a command: ls or inspect\n${hint}\n`],
+    [['image', 'Lss'], `ucrun: unknown argument: Lss\n${hint}\n`],
+    [['image', 'inspect'], `ucrun: image inspect needs the name of a unikernel\n${hint}\n`],
+    [
+      ['image', 'inspect', 'goood'],
+      'ucrun: unikernel "goood" is unknown; there are: good, odd\nhint: did you mean "good"?\n',
+    ],
+    [
+      ['image', 'inspect', '../good'],
+      `ucrun: "../good" is not a unikernel's name\nhint: a name is up to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit\n`,
+    ],
+  ];
+  await Promise.all(
+    cases.map(async ([args, stderr]) =>
+      t.strictSame(await run(...args), { status: 1, stdout: '', stderr }, args.join(' ')),
+    ),
+  );
+});
