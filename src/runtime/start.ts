@@ -76,11 +76,6 @@ function requireStartTime(pid: number): string {
   throw new RuntimeError('STATE_BROKEN', `the container's first process ${pid} is gone`);
 }
 
-/** Whether the sandbox's first process is still the one that crun made. */
-export function isAlive(init: NonNullable<ContainerRecord['init']>): boolean {
-  return processStartTime(init.pid) === init.startTime;
-}
-
 /**
  * QEMU would find out, too, but only after the engine has been told that the container runs.
  * @param pid of a process in the network namespace
