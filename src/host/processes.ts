@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
+import { parseSignal } from '../unikernel/signals.ts';
 import { listDirectory } from './files.ts';
 
 /** How a program that we waited for ended. `status` is 128 + n after death by signal n. */
@@ -59,26 +60,11 @@ export function processStartTime(pid: number): string | undefined {
   }
 }
 
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGABRT: 6,
-  SIGBUS: 7,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGPIPE: 13,
-  SIGTERM: 15,
-  SIGSYS: 31,
-};
-
 function statusOf(result: {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
 }): number {
-  return result.status ?? 128 + (signalNumbers[result.signal ?? ''] ?? 0);
+  return result.status ?? 128 + (parseSignal(result.signal ?? '') ?? 0);
 }
 
 /** The processes, other than ourselves, that have this text as one of their arguments. */
