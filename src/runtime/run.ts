@@ -34,7 +34,7 @@ export async function runContainer(call: ContainerCall, found: UnikernelBundle):
 
 /**
  * The hook's side: crun hands us the container's state on standard input.
- * @throws RuntimeError SPEC_INVALID if that is no state
+ * @throws RuntimeError STATE_BROKEN if ucrun keeps no record of it
  * @see opencontainers/runtime-spec v1.2.0 config.md, "POSIX-platform Hooks", createRuntime
  */
 export function prepareFromHook(call: Call, directory: string, stateText: string): void {
