@@ -166,7 +166,7 @@ printf '     (this host runs Linux %s)\n' "$(uname -r)"
 step 'Nothing is left'
 succeed podman ps --all --quiet
 expect_nothing 'no container'
-succeed find /run/ucrun -mindepth 1 ! -name kvm-proof.json
+succeed find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version
 expect_nothing 'an empty state directory'
 if show pgrep --list-name qemu-system; then
   fail 'a virtual machine is left'

@@ -260,7 +260,7 @@ inventory() {
   # Not counted is what podman itself keeps: the parent of all containers, conmon's and, under v1, those of former pods.
   find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
   find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun: %f\n' 2>/dev/null || true
-  find /run/ucrun -mindepth 1 ! -name kvm-proof.json -printf 'state of ucrun: %P\n' 2>/dev/null || true
+  find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version -printf 'state of ucrun: %P\n' 2>/dev/null || true
 }
 
 processes() {

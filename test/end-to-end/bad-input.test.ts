@@ -257,7 +257,7 @@ async function makeCaseBundle(path: string, { env = [], annotations = {}, change
 /** The files below a folder, or nothing if it is not there. */
 async function filesBelow(path: string): Promise<readonly string[]> {
   return (await readdir(path, { recursive: true }).catch(() => [])).filter(
-    (name) => name !== 'kvm-proof.json',
+    (name) => !['kvm-proof.json', 'crun-version'].includes(name),
   );
 }
 

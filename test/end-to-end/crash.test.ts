@@ -62,7 +62,7 @@ async function networkDevices(): Promise<string> {
 
 /** Check that ucrun's state directory is as it was. What is left is removed, so that one leak is reported once. */
 async function checkState(t: Test, what: string): Promise<void> {
-  const remembered = ['kvm-proof.json'];
+  const remembered = ['kvm-proof.json', 'crun-version'];
   const files = (await readdir(stateRoot, { recursive: true })).filter((file) => !remembered.includes(file));
   t.strictSame(files, [], `no state is left after ${what}`);
   for (const file of files) await rm(join(stateRoot, file), { recursive: true, force: true });
