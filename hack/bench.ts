@@ -195,8 +195,7 @@ async function toReadyLine(
 
 /** Makes the images, a bundle, a container that stays, and finds out which machine ucrun makes for hello. */
 function prepare(): void {
-  output('sh', ['-c', 'command -v busybox >"$0/path"', scratch]);
-  const busybox = readFileSync(join(scratch, 'path'), 'utf8').trim();
+  const busybox = output('sh', ['-c', 'command -v busybox']).trim();
   const image = join(scratch, 'image');
   mkdirSync(image);
   copyFileSync(busybox, join(image, 'busybox'));

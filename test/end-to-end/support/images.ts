@@ -27,21 +27,10 @@ export async function buildTrackerImage(): Promise<void> {
   });
 }
 
-const applets = [
-  'sh',
-  'cat',
-  'echo',
-  'env',
-  'false',
-  'grep',
-  'hostname',
-  'httpd',
-  'id',
-  'kill',
-  'ls',
-  'mkdir',
-  'ps',
-].concat(['pwd', 'sleep', 'stty', 'tail', 'touch', 'true', 'tty', 'wget']);
+const applets =
+  'sh cat echo env false grep hostname httpd id kill ls mkdir ps pwd sleep stty tail touch true tty wget'.split(
+    ' ',
+  );
 
 /** Fill a directory with the smallest root file system that a shell script is at home in. */
 export async function fillRootfs(folder: string): Promise<void> {

@@ -23,7 +23,10 @@ const effects = [
 const isNoise = (text: string) => /^write\(\d+, "(\*|\\1\\0)|^clone3?\(.*CLONE_THREAD/.test(text);
 
 const straceArgs = (trace: string) => [
-  ...['--quiet=all', '--signal=none', `--output=${trace}`, `--trace=${effects.join(',')}`],
+  '--quiet=all',
+  '--signal=none',
+  `--output=${trace}`,
+  `--trace=${effects.join(',')}`,
 ];
 
 /** Run ucrun to its end, and note each moment that could have been its last. What it becomes, crun, is not looked at. */
