@@ -82,14 +82,15 @@ class Launched {
     while (!this.#stdout.includes(text)) await sleep(5);
   }
 
-  /** Ends what is left of the process group. @returns whether anything was */
-  async killRest(): Promise<boolean> {
-    for (let attempt = 0; attempt < 20; attempt++) {
-      if (!isGroupAlive(this.#child.pid as number)) return false;
-      await sleep(50);
+  /** Ends what is left of the process group after a moment. @returns whether anything was */
+  async killRest(patienceMs = 1000): Promise<boolean> {
+    const group = this.#child.pid as number;
+    for (const deadline = Date.now() + patienceMs; isGroupAlive(group); await sleep(50)) {
+      if (Date.now() < deadline) continue;
+      process.kill(-group, 'SIGKILL');
+      return true;
     }
-    process.kill(-(this.#child.pid as number), 'SIGKILL');
-    return true;
+    return false;
   }
 }
 
@@ -313,7 +314,7 @@ for (const [name, shell] of shells()) {
       const launched = launch({ vmm: `sleep 0.1; kill -TERM $PPID; ${delay}exit 85` });
       const { status } = await launched.ended;
       // The timer may have been killed before it was there; in a sandbox it goes with the script.
-      await launched.killRest();
+      await launched.killRest(0);
       return status;
     });
     // bash may have lost what QEMU's status was; then it is as if the signal had ended it.
