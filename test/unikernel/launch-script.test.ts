@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { isErrno } from '../../src/base/errno.ts';
 import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
@@ -87,8 +88,13 @@ class Launched {
     const group = this.#child.pid as number;
     for (const deadline = Date.now() + patienceMs; isGroupAlive(group); await sleep(50)) {
       if (Date.now() < deadline) continue;
-      process.kill(-group, 'SIGKILL');
-      return true;
+      try {
+        process.kill(-group, 'SIGKILL');
+        return true;
+      } catch (error) {
+        // It has ended in between.
+        if (!isErrno(error, 'ESRCH')) throw error;
+      }
     }
     return false;
   }
