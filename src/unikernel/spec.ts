@@ -53,7 +53,7 @@ export interface IdMapping {
 export function parseSpec(text: string): Spec {
   let raw: unknown;
   try {
-    raw = JSON.parse(text);
+    raw = parseExactly(text);
   } catch (cause) {
     throw new RuntimeError('SPEC_INVALID', 'config.json of the bundle is not JSON', { cause });
   }
@@ -84,6 +84,22 @@ export function parseSpec(text: string): Spec {
     memoryLimitBytes: positive(memory.limit, 'linux.resources.memory.limit'),
     cpuQuota: readQuota(optionalObject(resources.cpu, 'linux.resources.cpu')),
   };
+}
+
+/** TypeScript's library does not have them yet. @see ECMAScript proposal JSON.parse source text access */
+const rawJson = JSON as typeof JSON & { rawJSON(text: string): object; isRawJSON(value: unknown): boolean };
+
+/** An integer of more digits than a number can hold, such as the limit 2⁶⁴−1 for "unlimited", is kept as it is written. */
+function parseExactly(text: string): unknown {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  const keepLarge = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+    typeof value === 'number' &&
+    Number.isInteger(value) &&
+    !Number.isSafeInteger(value) &&
+    context?.source !== undefined
+      ? rawJson.rawJSON(context.source)
+      : value;
+  return JSON.parse(text, keepLarge as (key: string, value: unknown) => unknown);
 }
 
 /** The value of a variable in the container's environment; the last one wins, as in execve(2). */
@@ -129,7 +145,8 @@ function readQuota(cpu: JsonObject): number | undefined {
 
 /** 0 and -1 mean "no limit" to every engine. */
 function positive(value: unknown, field: string): number | undefined {
-  if (value === undefined || value === null) return undefined;
+  // More than any machine has.
+  if (value === undefined || value === null || rawJson.isRawJSON(value)) return undefined;
   const number = asNumber(value, field);
   return number > 0 ? number : undefined;
 }

@@ -172,3 +172,11 @@ t.test('parseSpec() tells whether the limit of open files is set', async (t) => 
   t.equal(spec('RLIMIT_NPROC').setsOpenFilesLimit, false);
   t.equal(spec('RLIMIT_NPROC', 'RLIMIT_NOFILE').setsOpenFilesLimit, true);
 });
+
+t.test('parseSpec() keeps integers that a number cannot hold as they are written', async (t) => {
+  const text =
+    '{"ociVersion":"1.0.2","process":{"rlimits":[{"type":"RLIMIT_CORE","hard":18446744073709551615,"soft":1}]},"linux":{"resources":{"memory":{"limit":9223372036854771712}}}}';
+  const spec = parseSpec(text);
+  t.equal(JSON.stringify(spec.raw), text);
+  t.equal(spec.memoryLimitBytes, undefined, 'more than any machine has is no limit');
+});
