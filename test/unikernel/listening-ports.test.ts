@@ -30,3 +30,14 @@ t.test('parseListeningPorts() takes anything else for nothing', async (t) => {
   for (const text of ['', header, 'nonsense', '   0: 00000000:1F90'])
     t.strictSame([...parseListeningPorts(text)], []);
 });
+
+t.test('parseListeningPorts() counts the IPv6 sockets that take IPv4 connections', async (t) => {
+  const line = (address: string, port: string) =>
+    `   0: ${address}:${port} ${'0'.repeat(32)}:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0`;
+  const text = [
+    line('0'.repeat(32), '0050'),
+    line('0000000000000000FFFF00000100007F'.replace('FFFF0000', '0000FFFF'), '0051'),
+    line('00000000000000000000000001000000', '0052'),
+  ].join('\n');
+  t.strictSame([...parseListeningPorts(text)], [80, 81], 'not that of ::1');
+});
