@@ -1,5 +1,6 @@
-import { chmodSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { RuntimeError } from '../base/runtime-error.ts';
 import { makeDirectory, writeFileAtomic } from '../host/files.ts';
 import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
@@ -26,15 +27,15 @@ export function writeSandbox(
   makeDirectory(paths.launchDirectory, 0o755);
   makeDirectory(`${paths.launchDirectory}/run`, 0o755);
   writeFileAtomic(paths.launchScript, unstartedScript, 0o444);
+  const readable = (path: string, name: string) => readableFile(path, paths.copies, name, record.uid.host);
   const { content, mounts } = sandboxConfig({
     spec,
     machine,
     rootfs: paths.rootfs,
     launchDirectory: paths.launchDirectory,
     files: {
-      kernel: readableFile(unikernel.kernel, paths.copies, 'kernel'),
-      initrd:
-        unikernel.initrd === undefined ? undefined : readableFile(unikernel.initrd, paths.copies, 'initrd'),
+      kernel: readable(unikernel.kernel, 'kernel'),
+      initrd: unikernel.initrd === undefined ? undefined : readable(unikernel.initrd, 'initrd'),
     },
     uid: record.uid.container,
     gid: monitorGid(spec, record.uid.container),
@@ -72,12 +73,29 @@ function makeRootfs(rootfs: string, mounts: readonly SandboxMount[]): void {
   }
 }
 
-/** The file itself if everyone may read it, else a copy: the monitor's user is nobody's friend. */
-function readableFile(path: string, copies: string, name: string): string {
-  if ((statSync(path).mode & 0o004) !== 0) return path;
+/** Copies are kept in memory: this much of it is nobody's loss. */
+const largestCopyBytes = 64 * 1024 * 1024;
+
+/**
+ * The file itself if everyone may read it, else a copy for the monitor's user, who is nobody's friend.
+ * @throws RuntimeError KERNEL_INVALID for a file that is too large to copy
+ */
+function readableFile(path: string, copies: string, name: string, owner: number): string {
+  const { mode, size } = statSync(path);
+  if ((mode & 0o004) !== 0) return path;
+  if (size > largestCopyBytes) {
+    throw new RuntimeError(
+      'KERNEL_INVALID',
+      `${name} "${path}" is not readable by all, and too large for a copy`,
+      {
+        hint: 'let all users read it (chmod o+r): the machine runs as a user of its own',
+      },
+    );
+  }
   makeDirectory(copies, 0o711);
   const copy = `${copies}/${name}`;
   copyFileSync(path, copy);
-  chmodSync(copy, 0o444);
+  chmodSync(copy, 0o400);
+  chownSync(copy, owner, -1);
   return copy;
 }
