@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import {
   factsBatch,
@@ -11,6 +12,12 @@ import { type Finished, runProgram } from './processes.ts';
 
 /** ip, tc and nsenter are in /usr/sbin and /usr/bin, which the PATH of an engine may lack. */
 const toolPath = '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
+
+/** What tells a namespace from every other that there is; undefined if nothing is at the path. @see namespaces(7) */
+export function namespaceId(namespacePath: string): string | undefined {
+  const stat = statSync(namespacePath, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+}
 
 /**
  * The interfaces and default routes of a network namespace.

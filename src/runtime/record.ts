@@ -30,7 +30,7 @@ export interface ContainerRecord {
   readonly init: { readonly pid: number; readonly startTime: string } | undefined;
   /** What was set up in the network namespace, and is to be removed from it; undefined until start. */
   readonly tap:
-    | { readonly namespacePath: string; readonly plan: Extract<NetworkPlan, { kind: 'tap' }> }
+    | { readonly namespaceId: string; readonly plan: Extract<NetworkPlan, { kind: 'tap' }> }
     | undefined;
 }
 

@@ -1,6 +1,5 @@
 import { rmSync } from 'node:fs';
-import { exists } from '../host/files.ts';
-import { removeTap } from '../host/network-namespace.ts';
+import { namespaceId, removeTap } from '../host/network-namespace.ts';
 import { releaseUids } from '../host/uid-pool.ts';
 import type { ContainerRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
@@ -11,8 +10,14 @@ import type { StatePaths } from './state-dir.ts';
  * @param record undefined if create did not come so far as to write one, or it cannot be read
  */
 export function removeState(paths: StatePaths, record: ContainerRecord | undefined): void {
-  if (record?.tap !== undefined && exists(record.tap.namespacePath))
-    removeTap(record.tap.namespacePath, record.tap.plan);
+  const namespacePath = record?.network.namespacePath;
+  // A namespace of the container's own is gone; a path that the engine gave may by now lead to another's.
+  if (
+    record?.tap !== undefined &&
+    namespacePath !== undefined &&
+    namespaceId(namespacePath) === record.tap.namespaceId
+  )
+    removeTap(namespacePath, record.tap.plan);
   releaseUids(paths.stateRoot, paths.directory);
   rmSync(paths.directory, { recursive: true, force: true });
 }

@@ -2,7 +2,7 @@ import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
-import { makeTap, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
+import { makeTap, namespaceId, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
@@ -36,14 +36,14 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const record = { ...created, init: { pid, startTime: requireStartTime(pid) } };
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left a tap.
-  if (record.tap !== undefined) removeTap(record.tap.namespacePath, record.tap.plan);
+  if (record.tap !== undefined) removeTap(namespacePath, record.tap.plan);
   const network = planFor(record.network, namespacePath);
   call.log('network planned', { ...network });
   if (network.kind === 'user') requireFreePorts(pid, network.ports);
   // Written down first: whoever dies in between, delete knows what to remove.
   writeRecord(paths, {
     ...record,
-    tap: network.kind === 'tap' ? { namespacePath, plan: network } : undefined,
+    tap: network.kind === 'tap' ? { namespaceId: requireNamespace(namespacePath), plan: network } : undefined,
   });
   if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
   const commandLine = guests[record.machine.guest].commandLine({
@@ -70,6 +70,12 @@ function createdPid({ pidFile }: ContainerRecord, { sandboxConfig }: StatePaths)
   return pid > 0 && hasArgument(pid, sandboxConfig) ? pid : undefined;
 }
 
+function requireNamespace(namespacePath: string): string {
+  const id = namespaceId(namespacePath);
+  if (id !== undefined) return id;
+  throw new RuntimeError('STATE_BROKEN', `the container's network namespace "${namespacePath}" is gone`);
+}
+
 function requireStartTime(pid: number): string {
   const startTime = processStartTime(pid);
   if (startTime !== undefined) return startTime;
@@ -85,7 +91,8 @@ function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
   for (const protocol of ['tcp', 'udp'] as const) {
     const wanted = ports.filter((port) => port.protocol === protocol);
     if (wanted.length === 0) continue;
-    const listening = parseListeningPorts(readTextIfThere(`/proc/${pid}/net/${protocol}`) ?? '');
+    const sockets = ['', '6'].map((family) => readTextIfThere(`/proc/${pid}/net/${protocol}${family}`) ?? '');
+    const listening = parseListeningPorts(sockets.join('\n'));
     const taken = wanted.find(({ host }) => listening.has(host));
     if (taken === undefined) continue;
     throw new RuntimeError('PORT_TAKEN', `port ${taken.host}/${protocol} is taken by another process`, {
