@@ -21,6 +21,12 @@ export function findDevice(path: string): DeviceNode | undefined {
   return { path, major, minor };
 }
 
+/** Whether every user may read and write a file; not if it is missing. */
+export function isOpenToAll(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && (stat.mode & 0o006) === 0o006;
+}
+
 /**
  * The host directories with programs and libraries that the sandbox needs: /usr, and what is not a link into it.
  * @param qemu absolute path of QEMU, which may be elsewhere

@@ -3,7 +3,7 @@ import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { withKernelReader } from '../host/files.ts';
 import { findQemu } from '../host/find-qemu.ts';
-import { findDevice } from '../host/host-facts.ts';
+import { findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
 import { findInRegistries, resolveInEntry } from '../host/registry.ts';
 import { resolveInRootfs } from '../host/rootfs-path.ts';
@@ -16,7 +16,7 @@ import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import type { ContainerCall } from './container.ts';
 import type { NetworkIntent } from './record.ts';
-import { isResolvConf } from './sandbox-config.ts';
+import { engineInits, isResolvConf } from './sandbox-config.ts';
 
 /** A container that carries a unikernel, as found in its bundle. */
 export interface UnikernelBundle {
@@ -46,7 +46,14 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const { definition, kernel, initrd } = resolveFiles(call, found);
   const format = withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel));
   const qemu = findQemu(config.vmm.qemu, env.PATH);
-  const accelerator = chooseAccelerator(config.vmm.accelerator, () => proveKvm(paths.stateRoot, qemu));
+  const accelerator = chooseAccelerator(config.vmm.accelerator, () =>
+    call.isHostRoot || isOpenToAll('/dev/kvm')
+      ? proveKvm(paths.stateRoot, qemu)
+      : {
+          works: false,
+          reason: 'the monitor has a user of its own, which may not open /dev/kvm (chmod o+rw)',
+        },
+  );
   call.log('accelerator chosen', { ...accelerator });
   const port = environmentValue(spec, 'PORT');
   const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
@@ -123,7 +130,14 @@ function sizeOf(path: string): number {
 
 /** A tracker's own program is not started; the words after it are the guest's. An image's words are all the guest's. */
 export function guestArgs({ spec, source }: UnikernelBundle): readonly string[] {
-  return source.kind === 'registry' ? spec.args.slice(1) : spec.args;
+  const args = withoutInit(spec.args);
+  return source.kind === 'registry' ? args.slice(1) : args;
+}
+
+/** Engines put an init of theirs, such as that of `podman run --init`, before the program, with `--` between. */
+function withoutInit(args: readonly string[]): readonly string[] {
+  const [program = '', separator] = args;
+  return engineInits.has(program) && separator === '--' ? args.slice(2) : args;
 }
 
 function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapping[]): NetworkIntent {

@@ -36,15 +36,36 @@ export interface SandboxMount {
 /** Every crun accepts this version, and nothing newer is used. */
 const sandboxOciVersion = '1.0.2';
 
-/** Pseudo file systems that QEMU needs. sysfs and cgroup would only show the host to a guest that broke out. */
-const keptPseudoFileSystems: ReadonlySet<string> = new Set(['/proc', '/dev', '/dev/pts', '/dev/shm']);
+/** Pseudo file systems that QEMU needs. The others would only show the host to a guest that broke out, or give it room to write. */
+const keptPseudoFileSystems: ReadonlySet<string> = new Set(['/proc', '/dev', '/dev/pts']);
+
+/** Where engines mount an init of theirs, which a machine does not need. */
+export const engineInits: ReadonlySet<string> = new Set([
+  '/run/podman-init',
+  '/dev/init',
+  '/sbin/docker-init',
+]);
 
 /**
  * What engines mount into every container for a process that reads it. A guest is told what is in resolv.conf and hostname
  * on its command line; the rest is not for it.
  */
-const engineFiles =
-  /^\/(proc|sys|dev)(\/|$)|^\/etc\/(resolv\.conf|hosts|hostname)$|^\/run\/(\.containerenv|secrets|podman-init)$|^\/var\/run\/secrets\/kubernetes\.io\/|^\/run\/\.podman-init$/;
+const engineMounts: ReadonlySet<string> = new Set([
+  ...keptPseudoFileSystems,
+  ...engineInits,
+  '/sys',
+  '/sys/fs/cgroup',
+  '/dev/shm',
+  '/dev/mqueue',
+  '/dev/console',
+  '/dev/termination-log',
+  '/etc/resolv.conf',
+  '/etc/hosts',
+  '/etc/hostname',
+  '/run/.containerenv',
+  '/run/secrets',
+]);
+const kubernetesSecrets = '/var/run/secrets/kubernetes.io/';
 
 /**
  * The specification of the sandbox for a unikernel container: the engine's, with the process, the file system and the devices
@@ -60,11 +81,21 @@ export function sandboxConfig(request: SandboxRequest): SandboxConfig {
     ...spec.raw,
     ociVersion: sandboxOciVersion,
     root: { path: request.rootfs, readonly: true },
+    ...sandboxAnnotations(spec.raw),
     process: sandboxProcess(request),
     mounts,
     linux: sandboxLinux(request),
   };
   return { content, mounts };
+}
+
+/** Annotations with which an image could have crun run the sandbox in another way. @see containers/crun crun.1.md */
+const refusedAnnotations: ReadonlySet<string> = new Set(['run.oci.handler', 'run.oci.keep_original_groups']);
+
+function sandboxAnnotations(raw: JsonObject): JsonObject {
+  if (raw.annotations === undefined) return {};
+  const kept = Object.entries(objectAt(raw, 'annotations')).filter(([key]) => !refusedAnnotations.has(key));
+  return { annotations: Object.fromEntries(kept) };
 }
 
 function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
@@ -164,7 +195,10 @@ const emptyFileSystems: ReadonlySet<string | undefined> = new Set([
 /** A volume that silently is not there loses data, so it is refused. */
 function checkVolumes(mounts: readonly Mount[]): void {
   const volume = mounts.find(
-    (mount) => !engineFiles.test(mount.destination) && (isBind(mount) || !emptyFileSystems.has(mount.type)),
+    (mount) =>
+      !engineMounts.has(mount.destination) &&
+      !mount.destination.startsWith(kubernetesSecrets) &&
+      (isBind(mount) || !emptyFileSystems.has(mount.type)),
   );
   if (volume === undefined) return;
   throw new RuntimeError(

@@ -165,7 +165,6 @@ t.test('sandboxConfig() mounts what QEMU needs, and nothing else', async (t) => 
       '/proc',
       '/dev',
       '/dev/pts',
-      '/dev/shm',
       '/usr',
       '/lib64',
       '/nix/store',
@@ -282,4 +281,14 @@ t.test('sandboxConfig() refuses a volume and names it', async (t) => {
     );
   for (const mount of harmless)
     t.doesNotThrow(() => sandboxConfig(request(specWith({ mounts: [mount] }))), JSON.stringify(mount));
+});
+
+t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbox', async (t) => {
+  const annotations = {
+    'run.oci.handler': 'krun',
+    'run.oci.keep_original_groups': '1',
+    'run.oci.x': '2',
+    a: 'b',
+  };
+  t.strictSame(contentOf(specWith({ annotations })).annotations, { 'run.oci.x': '2', a: 'b' });
 });

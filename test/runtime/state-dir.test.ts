@@ -64,8 +64,8 @@ t.test('statePaths() gives no two roots the same folder, and each a single name'
 });
 
 t.test('isContainerId() takes what crun takes, and nothing that leaves a folder', async (t) => {
-  for (const id of ['a', 'A-1_2.3+x', '...', '.a', '-', 'x'.repeat(200)])
+  for (const id of ['a', 'A-1_2.3+x', '...', '.a', '-', 'x'.repeat(128)])
     t.equal(isContainerId(id), true, id);
-  for (const id of ['', '.', '..', 'a/b', '/', '../a', 'a b', 'a\n', 'a\0', 'é', 'a:b', 'x'.repeat(201)])
+  for (const id of ['', '.', '..', 'a/b', '/', '../a', 'a b', 'a\n', 'a\0', 'é', 'a:b', 'x'.repeat(129)])
     t.equal(isContainerId(id), false, JSON.stringify(id));
 });
