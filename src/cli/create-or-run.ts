@@ -36,7 +36,7 @@ export async function createOrRun(
   }
   if (!isContainerId(id)) {
     throw new RuntimeError('ID_INVALID', `"${id}" is not a container id`, {
-      hint: 'an id is up to 200 letters, digits and the characters _ + - .',
+      hint: 'an id is up to 128 letters, digits and the characters _ + - .',
     });
   }
   const found = { bundle: realpathSync(bundle), spec, source };

@@ -53,7 +53,7 @@ export function pathsOf(directory: string): StatePaths {
 
 /** Whether a text can be a container's id, by crun's rule, which also keeps it inside of its folder. */
 export function isContainerId(id: string): boolean {
-  return id.length <= 200 && /^[A-Za-z0-9_+.-]+$/.test(id) && id !== '.' && id !== '..';
+  return id.length <= 128 && /^[A-Za-z0-9_+.-]+$/.test(id) && id !== '.' && id !== '..';
 }
 
 /**
@@ -65,5 +65,16 @@ function escapePath(path: string): string {
   const escaped = trimmed.replaceAll(/[^A-Za-z0-9:_./]|^\./g, (character) =>
     [...Buffer.from(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   );
-  return escaped === '' ? '-' : escaped.replaceAll('/', '-');
+  const name = escaped === '' ? '-' : escaped.replaceAll('/', '-');
+  return name.length <= longestRootName ? name : `${name.slice(0, longestRootName - 17)}+${hash(trimmed)}`;
+}
+
+/** A file's name has up to 255 bytes, and the id follows. */
+const longestRootName = 120;
+
+/** FNV-1a, 64 bits, in hexadecimal: enough to tell apart what one host's administrator makes up. */
+function hash(text: string): string {
+  let value = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(text)) value = BigInt.asUintN(64, (value ^ BigInt(byte)) * 0x100000001b3n);
+  return value.toString(16).padStart(16, '0');
 }
