@@ -131,6 +131,6 @@ function guestMemoryMiB(
   const neededMiB = Math.max(leastMemoryMiB, Math.ceil(loadedBytes / bytesPerMiB));
   if (memoryMiB >= neededMiB) return memoryMiB;
   throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for the guest`, {
-    hint: `its files alone fill ${neededMiB} MiB; raise the container's memory limit or the unikernel's "memory"`,
+    hint: `with its files it needs at least ${neededMiB} MiB: raise the container's memory limit or the unikernel's "memory"`,
   });
 }

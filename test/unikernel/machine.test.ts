@@ -144,7 +144,7 @@ t.test('planMachine() refuses less memory than a machine, or what is loaded into
       {
         code: 'MEMORY_INVALID',
         message: `${memoryMiB} MiB of memory is too little for the guest`,
-        hint: new RegExp(` ${neededMiB} MiB; `),
+        hint: new RegExp(` ${neededMiB} MiB: `),
       },
       JSON.stringify(what),
     );
