@@ -5,6 +5,7 @@ import { withKernelReader } from '../host/files.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
+import { namespaceId } from '../host/network-namespace.ts';
 import { findInRegistries, resolveInEntry } from '../host/registry.ts';
 import { resolveInRootfs } from '../host/rootfs-path.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
@@ -144,7 +145,7 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
   const namespace = findNamespace(spec, 'network');
   return {
     mode: call.config.network.mode,
-    isHostNetwork: namespace === undefined,
+    isHostNetwork: namespace === undefined || isOwnNamespace(namespace.path),
     namespacePath: namespace?.path,
     isShared: isSharedNamespace(spec, namespace?.path),
     isRootless: !call.isHostRoot,
@@ -152,6 +153,11 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
     ports,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
   };
+}
+
+/** docker has no container without a network namespace: for the host's it names the host's. */
+function isOwnNamespace(path: string | undefined): boolean {
+  return path !== undefined && namespaceId(path) === namespaceId('/proc/self/ns/net');
 }
 
 /**
