@@ -169,8 +169,8 @@ t.test('docs/network.md has what each mode gives', async (t) => {
   const address = { family: 'inet', scope: 'global', local: '10.0.0.2', prefixlen: 24 };
   const link = { ifname: 'eth0', link_type: 'ether', address: '02:00:00:00:00:01', mtu: 1500 };
   const ownNamespace = parseNamespaceFacts(`${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`);
-  const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts']) => {
-    const request = { isShared: false, isRootless: false, hasTun: true, ports: [], nameServers: [] };
+  const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts'], isShared = false) => {
+    const request = { isShared, isRootless: false, hasTun: true, ports: [], nameServers: [] };
     try {
       return planNetwork({ ...request, mode: mode as NetworkMode, facts }).kind;
     } catch {
@@ -182,8 +182,9 @@ t.test('docs/network.md has what each mode gives', async (t) => {
     rows.map(([mode]) => mode),
     ['auto', 'tap', 'user', 'none'],
   );
-  for (const [mode = '', own = '', host = ''] of rows) {
+  for (const [mode = '', own = '', shared = '', host = ''] of rows) {
     t.equal(/^\w+/.exec(own)?.[0], given(mode, ownNamespace), `${mode}, own namespace`);
+    t.equal(/^\w+/.exec(shared)?.[0], given(mode, ownNamespace, true), `${mode}, shared namespace`);
     t.equal(host.replace('an error', 'error'), given(mode, undefined), `${mode}, host network`);
   }
 });
