@@ -6,7 +6,13 @@ export type NetworkMode = 'auto' | 'tap' | 'user' | 'none';
 /** How the guest's card is joined to the container's network. */
 export type NetworkPlan =
   | { readonly kind: 'none' }
-  | { readonly kind: 'user'; readonly guest: GuestNetwork; readonly ports: readonly PortMapping[] }
+  | {
+      readonly kind: 'user';
+      readonly guest: GuestNetwork;
+      readonly ports: readonly PortMapping[];
+      /** The stack's own network, such as `10.0.2.0/24`. */
+      readonly subnet: string;
+    }
   | TapPlan;
 
 /** The guest's card is a tap beside the container's own interface `link`. */
@@ -55,13 +61,13 @@ export const factsBatch = 'address show\nroute show default\n';
 /** Every tap of ours begins so. tap0 belongs to slirp4netns. */
 const tapPrefix = 'uctap';
 
-/** QEMU's user stack: its fixed addresses. @see qemu(1), "-netdev user" */
-const userNetwork = {
-  address: '10.0.2.15',
-  prefixLength: 24,
-  gateway: '10.0.2.2',
-  nameServer: '10.0.2.3',
-} as const;
+/**
+ * QEMU's user stack has a /24 of its own, in which these are its addresses and the guest's. It is 10.0.2.0 unless the container's
+ * network has that, as slirp4netns' has: a guest sends answers for its own subnet to nobody outside.
+ * @see qemu(1), "-netdev user"
+ */
+const userPrefixes: readonly string[] = ['10.0.2', '10.0.3', '10.0.4', '10.0.5', '10.0.6'];
+const userHosts = { gateway: 2, nameServer: 3, guest: 15 } as const;
 const userMac = '02:75:63:00:00:01';
 
 /**
@@ -168,9 +174,22 @@ function tapPlan(link: Link, facts: NamespaceFacts, nameServers: readonly string
 }
 
 function userPlan(request: NetworkRequest): NetworkPlan {
-  const { address, prefixLength, gateway, nameServer } = userNetwork;
-  const card: NetworkCard = { mac: userMac, ipv4: { address, prefixLength }, ipv4Gateway: gateway };
-  return { kind: 'user', guest: { cards: [card], nameServers: [nameServer] }, ports: request.ports };
+  const taken = (request.facts?.links ?? []).flatMap(({ ipv4 }) => ipv4.map(({ address }) => address));
+  const prefix = userPrefixes.find(
+    (candidate) => !taken.some((address) => address.startsWith(`${candidate}.`)),
+  );
+  const address = (host: number) => `${prefix ?? userPrefixes[0]}.${host}`;
+  const card: NetworkCard = {
+    mac: userMac,
+    ipv4: { address: address(userHosts.guest), prefixLength: 24 },
+    ipv4Gateway: address(userHosts.gateway),
+  };
+  return {
+    kind: 'user',
+    guest: { cards: [card], nameServers: [address(userHosts.nameServer)] },
+    ports: request.ports,
+    subnet: `${address(0)}/24`,
+  };
 }
 
 function impossibleTap(reason: string): RuntimeError {

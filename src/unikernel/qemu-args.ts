@@ -98,7 +98,7 @@ function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
       );
       return [
         '-netdev',
-        `user,id=net0,ipv6=off${forwards.join('')}`,
+        `user,id=net0,net=${network.subnet},ipv6=off${forwards.join('')}`,
         '-device',
         cardDevice(bus, network.guest.cards[0]?.mac),
       ];

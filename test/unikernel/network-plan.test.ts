@@ -208,6 +208,17 @@ t.test("planNetwork() gives QEMU's own addresses behind its own stack, and the p
       nameServers: ['10.0.2.3'],
     },
     ports,
+    subnet: '10.0.2.0/24',
+  });
+});
+
+t.test('planNetwork() gives the user stack a network that the container does not have', async (t) => {
+  t.match(planNetwork({ ...usual, facts: slirp, isRootless: true }), {
+    guest: {
+      cards: [{ ipv4: { address: '10.0.3.15' }, ipv4Gateway: '10.0.3.2' }],
+      nameServers: ['10.0.3.3'],
+    },
+    subnet: '10.0.3.0/24',
   });
 });
 

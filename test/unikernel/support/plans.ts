@@ -37,6 +37,7 @@ export const tapNetwork: Extract<NetworkPlan, { kind: 'tap' }> = {
 
 export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
   kind: 'user',
+  subnet: '10.0.2.0/24',
   guest: {
     cards: [
       { mac: '02:75:63:00:00:01', ipv4: { address: '10.0.2.15', prefixLength: 24 }, ipv4Gateway: '10.0.2.2' },
