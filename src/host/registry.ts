@@ -77,12 +77,21 @@ function readEntry(registry: string, name: string): RegistryEntry | undefined {
   try {
     content = JSON.parse(text);
   } catch (cause) {
-    throw new RuntimeError('UNIKERNEL_INVALID', `${source} is not JSON`, { cause });
+    throw new RuntimeError('UNIKERNEL_INVALID', `${source} is not JSON: ${jsonProblem(cause)}`, {
+      cause,
+      hint: `"jq . ${source}" checks it`,
+    });
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new RuntimeError('UNIKERNEL_INVALID', `${source} must hold a JSON object`);
   }
   return { name, directory, source, content: content as Readonly<Record<string, unknown>> };
+}
+
+/** Where JSON.parse stopped. Its own words may quote the file, so they are for the debug log. */
+function jsonProblem(error: unknown): string {
+  const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(String(error)) ?? [];
+  return line === undefined ? 'it ends too early' : `line ${line}, column ${column}`;
 }
 
 function namesText(names: readonly string[], registries: readonly string[]): string {

@@ -55,7 +55,9 @@ export function prepareSandbox(
   const { paths } = call;
   const options = parseVerbArgs(verb, call.line.verbArgs).options;
   if (Number(lastValue(options, 'preserve-fds') ?? 0) > 0) {
-    throw new RuntimeError('USAGE', 'file descriptors (--preserve-fds) cannot be given to a unikernel');
+    throw new RuntimeError('USAGE', 'file descriptors (--preserve-fds) cannot be given to a unikernel', {
+      hint: 'run it without that option; a guest is reached through its console and its network',
+    });
   }
   const unikernel = resolveUnikernel(call, found);
   checkGuest(unikernel, found);

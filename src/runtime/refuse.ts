@@ -21,5 +21,7 @@ export function refuseExec({ id }: ContainerCall): never {
  * @throws RuntimeError GUEST_UNSUPPORTED, always
  */
 export function refuseCheckpoint({ id }: ContainerCall): never {
-  throw new RuntimeError('GUEST_UNSUPPORTED', `cannot checkpoint container "${id}": it is a unikernel`);
+  throw new RuntimeError('GUEST_UNSUPPORTED', `cannot checkpoint container "${id}": it is a unikernel`, {
+    hint: 'hold it with "pause" and let it go on with "resume", or stop it and start it anew',
+  });
 }

@@ -33,16 +33,16 @@ export async function runContainer(call: ContainerCall, found: UnikernelBundle):
 }
 
 /**
- * The hook's side: crun hands us the container's state on standard input.
+ * The hook's side, while the container is being created.
+ * @param pid of the container's first process
  * @throws RuntimeError STATE_BROKEN if ucrun keeps no record of it
  * @see opencontainers/runtime-spec v1.2.0 config.md, "POSIX-platform Hooks", createRuntime
  */
-export function prepareFromHook(call: Call, directory: string, stateText: string): void {
+export function prepareFromHook(call: Call, directory: string, pid: number): void {
   const paths = pathsOf(directory);
   const record = readRecord(paths);
   if (record === undefined)
     throw new RuntimeError('STATE_BROKEN', `no container is being created in "${directory}"`);
-  const { pid } = JSON.parse(stateText) as { readonly pid: number };
   prepareLaunch(call, paths, record, pid);
 }
 

@@ -21,7 +21,9 @@ export function parsePorts(text: string, source: string): readonly PortMapping[]
   for (const [index, port] of ports.entries()) {
     const earlier = ports.findIndex((other) => other.host === port.host && other.protocol === port.protocol);
     if (earlier < index) {
-      throw new RuntimeError('PORT_INVALID', `${source} names port ${port.host}/${port.protocol} twice`);
+      throw new RuntimeError('PORT_INVALID', `${source} names port ${port.host}/${port.protocol} twice`, {
+        hint: "give each of the guest's ports an outside port of its own, such as 8080:80,8081:81",
+      });
     }
   }
   return ports;

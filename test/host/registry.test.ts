@@ -47,14 +47,23 @@ t.test('findInRegistries() names what there is, and the nearest', async (t) => {
 t.test('findInRegistries() refuses a unikernel.json that is no JSON object', async (t) => {
   const folder = t.testdir({
     cut: { 'unikernel.json': '{"guest":' },
+    comma: { 'unikernel.json': '{\n  "guest": "raw",\n}\n' },
     list: json([]),
     nothing: json(null),
     text: json('x'),
   });
-  t.throws(() => findInRegistries([folder], 'cut'), {
-    code: 'UNIKERNEL_INVALID',
-    message: `${folder}/cut/unikernel.json is not JSON`,
-  });
+  for (const [name, problem] of [
+    ['cut', 'it ends too early'],
+    ['comma', 'line 3, column 1'],
+  ] as const) {
+    const path = `${folder}/${name}/unikernel.json`;
+    const expected = {
+      code: 'UNIKERNEL_INVALID',
+      message: `${path} is not JSON: ${problem}`,
+      hint: `"jq . ${path}" checks it`,
+    };
+    t.throws(() => findInRegistries([folder], name), expected, name);
+  }
   for (const name of ['list', 'nothing', 'text']) {
     const expected = {
       code: 'UNIKERNEL_INVALID',
