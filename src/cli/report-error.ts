@@ -1,7 +1,9 @@
 import { appendFileSync, writeSync } from 'node:fs';
-import { errorCodes } from '../base/error-codes.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { GlobalOptions } from '../forward/command-line.ts';
+
+/** The exit status of every failure of our own: engines have meanings for those above 125, and none for the others. */
+const failureStatus = 1;
 
 /**
  * Say what went wrong, where an engine looks for it: on stderr, and as exactly one line in the `--log` file. The only place that prints
@@ -17,7 +19,7 @@ export function reportError(error: unknown, globals: GlobalOptions): number {
   const cause = globals.debug && known?.cause instanceof Error ? `cause: ${known.cause.message}\n` : '';
   writeSync(2, `ucrun: ${message}\n${details}${stack}${cause}`);
   writeLog(globals, message, known);
-  return known === undefined ? 1 : errorCodes[known.code].exitStatus;
+  return failureStatus;
 }
 
 /** Our own errors' messages from the outside in; a foreign cause is not shown, since engines react to its words. */
@@ -27,8 +29,11 @@ function messageChain(error: RuntimeError): string {
     : error.message;
 }
 
-/** A system call that failed in a way nobody foresaw is still the host's failure and not a mistake of ours. */
-function asRuntimeError(error: unknown): RuntimeError | undefined {
+/**
+ * An error that its reader can understand, or undefined for a mistake of our own. A system call that failed in a way
+ * nobody foresaw is still the host's failure and not a mistake of ours.
+ */
+export function asRuntimeError(error: unknown): RuntimeError | undefined {
   if (error instanceof RuntimeError) return error;
   if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
   const path = 'path' in error ? ` "${String(error.path)}"` : '';
