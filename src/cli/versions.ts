@@ -1,6 +1,7 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { parseCrunVersion } from '../forward/crun-version.ts';
 import { findCrun } from '../forward/find-crun.ts';
+import { writtenOciVersion } from '../forward/oci-version.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { runProgram } from '../host/processes.ts';
 import type { Config } from '../unikernel/config-defaults.ts';
@@ -24,7 +25,7 @@ export function versionText(config: Config, env: NodeJS.ProcessEnv): string {
   return [
     `ucrun version ${ucrunVersion()}`,
     `commit: ${commit}`,
-    'spec: 1.0.2',
+    `spec: ${writtenOciVersion}`,
     `crun: ${programVersion(() => findCrun(config.crun, env.PATH), parseCrunVersion)}`,
     `qemu: ${programVersion(() => findQemu(config.vmm.qemu, env.PATH), parseQemuVersion)}`,
     `node: ${process.versions.node}`,
