@@ -29,7 +29,7 @@ packages=(
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
   # the demo and the tests
-  bsdutils curl iptables procps shellcheck strace util-linux
+  bsdutils curl iptables podman-compose procps shellcheck strace util-linux
 )
 networks=(aardvark-dns netavark)
 older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
