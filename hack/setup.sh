@@ -29,9 +29,10 @@ packages=(
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
   # the demo and the tests
-  bsdutils curl iptables podman-compose procps shellcheck strace util-linux
+  bsdutils curl iptables procps shellcheck strace util-linux
 )
 networks=(aardvark-dns netavark)
+compose=(podman-compose) # Ubuntu 22.04 has none; there its test says that it is skipped
 older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
 
 fail() {
@@ -56,7 +57,7 @@ esac
 if [ "$id $version" = 'ubuntu 22.04' ]; then
   packages+=("${older_networks[@]}")
 else
-  packages+=("${networks[@]}")
+  packages+=("${networks[@]}" "${compose[@]}")
 fi
 
 # dpkg-query fails when it does not know one of the names, and lists the others all the same.

@@ -21,7 +21,13 @@ t.before(async () => {
   });
 });
 
-t.test('three unikernels from one tracker image come up, answer, and go', async (t) => {
+const isInstalled = await output('podman-compose', ['--version']).then(
+  () => true,
+  () => false,
+);
+const skip = isInstalled ? false : 'podman-compose is not installed';
+
+t.test('three unikernels from one tracker image come up, answer, and go', { skip }, async (t) => {
   const file = 'three-hellos.yaml';
   t.teardown(() => compose(file, 'down'));
   t.equal((await compose(file, 'up', '-d')).status, 0);
