@@ -23,3 +23,8 @@ export class RuntimeError extends Error {
     this.hint = hint;
   }
 }
+
+/** For where a problem is handed to its caller: throws it. */
+export function raise(problem: RuntimeError): never {
+  throw problem;
+}

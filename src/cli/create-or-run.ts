@@ -26,7 +26,7 @@ export async function createOrRun(
   const bundle = lastValue(options, 'bundle', 'b') ?? '.';
   const configFile = lastValue(options, 'config', 'f') ?? 'config.json';
   const spec = parseSpec(readBundle(bundle, configFile));
-  const source = detectUnikernel(spec);
+  const source = detectUnikernel(spec, call.config.serviceName);
   if (source === undefined) {
     if (!isAcceptedByEveryCrun(spec.ociVersion)) {
       const { requireCrunFor } = await import('../forward/crun-version.ts');

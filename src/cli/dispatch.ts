@@ -4,7 +4,7 @@ import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
 import { asksForHelp, asksForVersion } from './asks.ts';
-import { isHostRoot, readConfigFor } from './config-for.ts';
+import { isHostRoot, readConfigFor, readUsableConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
 
@@ -30,7 +30,7 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
   }
   const call = await makeCall(line, env);
   const { verb } = line;
-  if (verb === 'create' || verb === 'run') {
+  if (makesContainer(verb)) {
     const { createOrRun } = await import('./create-or-run.ts');
     return await createOrRun(call, verb, (id) => forContainer(call, id));
   }
@@ -51,8 +51,17 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
   return await forward(call);
 }
 
+/** Verbs that hold the configuration to be right in all parts. */
+function makesContainer(verb: string | undefined): verb is 'create' | 'run' {
+  return verb === 'create' || verb === 'run';
+}
+
 async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call> {
-  const config = await readConfigFor(env);
+  const { config, problems } = makesContainer(line.verb)
+    ? { config: await readConfigFor(env), problems: [] }
+    : await readUsableConfigFor(env);
+  const log = await debugLog(config, line.globals.debug);
+  for (const { message } of problems) log('a part of the configuration is not used', { problem: message });
   let found: string | undefined;
   return {
     line,
@@ -61,7 +70,7 @@ async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call
     crun: () => (found ??= findCrun(config.crun, env.PATH)),
     self: process.execPath,
     isHostRoot: isHostRoot(),
-    log: await debugLog(config, line.globals.debug),
+    log,
   };
 }
 

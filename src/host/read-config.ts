@@ -1,12 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../base/errno.ts';
-import { RuntimeError } from '../base/runtime-error.ts';
+import { RuntimeError, raise } from '../base/runtime-error.ts';
+import type { OnProblem } from '../unikernel/config.ts';
 import { type Config, defaultConfig } from '../unikernel/config-defaults.ts';
 import { toHostId } from '../unikernel/id-mapping.ts';
 import { ownUidMap } from './host-facts.ts';
 
 const systemFile = '/etc/ucrun/config.toml';
+
+/** Whose configuration it is. */
+export interface Caller {
+  readonly env: NodeJS.ProcessEnv;
+  readonly euid: number;
+  readonly inUserNamespace: boolean;
+}
+
+interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
 
 /**
  * The host's configuration: from the file that `$UCRUN_CONFIG` names, else from the user's own if this is no real
@@ -14,30 +27,35 @@ const systemFile = '/etc/ucrun/config.toml';
  *
  * The environment is the engine's, not the container's, so whoever can set `UCRUN_CONFIG` there may choose. An engine
  * does not always pass it on: podman runs kill, delete, pause and resume with `XDG_RUNTIME_DIR` alone.
- * @throws RuntimeError CONFIG_INVALID
+ * @param onProblem what to do about a file, key or value that is wrong; where it returns, the default holds
+ * @throws RuntimeError CONFIG_INVALID, unless there is an `onProblem` that returns
  * @see etc/config.toml
  */
-export async function readConfig(
-  env: NodeJS.ProcessEnv,
-  euid: number,
-  inUserNamespace: boolean,
-): Promise<Config> {
+export async function readConfig(caller: Caller, onProblem: OnProblem = raise): Promise<Config> {
+  let file: ConfigFile | undefined;
+  try {
+    file = findFile(caller);
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    onProblem(error);
+  }
+  if (file === undefined) return defaultConfig;
+  // The parser is loaded only now: most hosts have no configuration file.
+  const { parseConfig } = await import('../unikernel/config.ts');
+  return parseConfig(file.text, file.path, onProblem);
+}
+
+function findFile({ env, euid, inUserNamespace }: Caller): ConfigFile | undefined {
   const named = env.UCRUN_CONFIG;
-  if (named !== undefined && named !== '') return parse(readNamed(named), named);
+  if (named !== undefined && named !== '') return { path: named, text: readNamed(named) };
 
   const isRootless = euid !== 0 || inUserNamespace;
   const userFile = isRootless ? userFileOf(env, euid) : undefined;
   for (const path of [userFile, systemFile]) {
     const text = path === undefined ? undefined : readIfPresent(path);
-    if (path !== undefined && text !== undefined) return parse(text, path);
+    if (path !== undefined && text !== undefined) return { path, text };
   }
-  return defaultConfig;
-}
-
-/** The parser and the schemas are loaded only now: most hosts have no configuration file. */
-async function parse(text: string, path: string): Promise<Config> {
-  const { parseConfig } = await import('../unikernel/config.ts');
-  return parseConfig(text, path);
+  return undefined;
 }
 
 function readNamed(path: string): string {

@@ -10,6 +10,8 @@ export interface Config {
   readonly stateDir: string | undefined;
   /** Directories of named unikernels, in the order in which they are searched. */
   readonly registries: readonly string[];
+  /** Whether SERVICE_NAME in a container's environment names a unikernel. */
+  readonly serviceName: boolean;
   /** Where the debug log goes; undefined: nowhere. */
   readonly logFile: string | undefined;
   readonly logLevel: LogLevel;
@@ -41,6 +43,7 @@ export const defaultConfig: Config = {
   crun: undefined,
   stateDir: undefined,
   registries: ['/var/lib/ucrun/unikernels'],
+  serviceName: true,
   logFile: undefined,
   logLevel: 'info',
   vmm: {

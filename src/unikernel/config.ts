@@ -1,21 +1,11 @@
 import { parse as parseToml, TomlError } from 'smol-toml';
-import * as v from 'valibot';
 import { parseDurationMs } from '../base/duration.ts';
 import { nearest } from '../base/nearest.ts';
-import { RuntimeError } from '../base/runtime-error.ts';
+import { RuntimeError, raise } from '../base/runtime-error.ts';
 import { parseMiB } from '../base/size.ts';
 import type { Config } from './config-defaults.ts';
 
 const lastUid = 2 ** 32 - 2;
-
-const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0\n]*$/));
-const optionalPath = v.pipe(
-  v.union([v.literal(''), absolutePath]),
-  v.transform((path) => (path === '' ? undefined : path)),
-);
-const line = v.pipe(v.string(), v.regex(/^[^\0\n]*$/));
-const size = written((text) => parseMiB(text, 'the size'));
-const duration = written((text) => parseDurationMs(text, 'the time'));
 
 /**
  * Every key of the configuration file; one inside a section has the section's name before a dot.
@@ -26,13 +16,13 @@ const duration = written((text) => parseDurationMs(text, 'the time'));
  */
 export const configKeys = {
   crun: {
-    schema: optionalPath,
+    read: optionalPath,
     allowed: 'an absolute path, or "" to search for it',
     default: '',
     help: 'The crun to use. Empty: searched for in the usual directories.',
   },
   state_dir: {
-    schema: optionalPath,
+    read: optionalPath,
     allowed: 'an absolute path, or "" for the usual one',
     default: '',
     help:
@@ -40,79 +30,87 @@ export const configKeys = {
       'Change it only while no unikernel container exists.',
   },
   registries: {
-    schema: v.array(absolutePath),
+    read: listOf(absolutePath),
     allowed: 'a list of absolute paths',
     default: ['/var/lib/ucrun/unikernels'],
     help: 'The directories of named unikernels. The first that has a name wins.',
   },
+  service_name: {
+    read: boolean,
+    allowed: 'true or false',
+    default: true,
+    help:
+      "Whether SERVICE_NAME in a container's environment names a unikernel. With false only annotations make a " +
+      'container a unikernel: for hosts where ucrun is the default runtime and images use that variable themselves.',
+  },
   log_file: {
-    schema: optionalPath,
+    read: optionalPath,
     allowed: 'an absolute path, or "" for none',
     default: '',
     help: 'The debug log. Empty: none is written.',
   },
   log_level: {
-    schema: v.picklist(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     allowed: '"trace", "debug", "info", "warn", "error", "fatal" or "silent"',
     default: 'info',
     help: 'What goes into the debug log: entries of this level and above.',
   },
   'vmm.qemu': {
-    schema: optionalPath,
+    read: optionalPath,
     allowed: 'an absolute path, or "" to search for it',
     default: '',
     help: 'The QEMU to use. Empty: the one for the guest is searched for in the usual directories.',
   },
   'vmm.accelerator': {
-    schema: v.picklist(['auto', 'kvm', 'tcg']),
+    read: oneOf('auto', 'kvm', 'tcg'),
     allowed: '"auto", "kvm" or "tcg"',
     default: 'auto',
     help: 'kvm: the hardware, or an error. tcg: emulation. auto: kvm where a 64-bit guest has proved that it works.',
   },
   'vmm.extra_args': {
-    schema: v.array(line),
+    read: listOf(line),
     allowed: 'a list of strings, one for each argument',
     default: [],
     help: 'Arguments that are added to every QEMU command line.',
   },
   'vmm.uid_base': {
-    schema: whole(1, lastUid),
+    read: whole(1, lastUid),
     allowed: `a whole number from 1 to ${lastUid}`,
     default: 0x7000_0000,
     help: 'QEMU runs under a user id of its own in each container: the first of them. Nothing else may use them.',
   },
   'vmm.uid_count': {
-    schema: whole(1, lastUid),
+    read: whole(1, lastUid),
     allowed: `a whole number from 1 to ${lastUid}`,
     default: 0x1_0000,
     help: 'How many such user ids there are, and so how many unikernel containers there can be.',
   },
   'vmm.memory_overhead': {
-    schema: size,
+    read: size,
     allowed: 'a size, such as "64MiB"',
     default: '64MiB',
     help: "What QEMU itself needs. It is added to the container's memory limit, which is the guest's.",
   },
   'machine.memory': {
-    schema: size,
+    read: size,
     allowed: 'a size, such as "128MiB" or "1GiB"',
     default: '128MiB',
     help: "The guest's memory where neither the unikernel nor the container's limit says one.",
   },
   'machine.cpus': {
-    schema: whole(1, 255),
+    read: whole(1, 255),
     allowed: 'a whole number from 1 to 255',
     default: 1,
     help: "The guest's processors where neither the unikernel nor the container's limit says how many.",
   },
   'machine.model': {
-    schema: v.picklist(['auto', 'microvm', 'q35']),
+    read: oneOf('auto', 'microvm', 'q35'),
     allowed: '"auto", "microvm" or "q35"',
     default: 'auto',
     help: "QEMU's machine where the unikernel does not say. auto: the fastest that the guest can boot on.",
   },
   'network.mode': {
-    schema: v.picklist(['auto', 'tap', 'user', 'none']),
+    read: oneOf('auto', 'tap', 'user', 'none'),
     allowed: '"auto", "tap", "user" or "none"',
     default: 'auto',
     help:
@@ -120,7 +118,7 @@ export const configKeys = {
       "network namespace of the container's own, else user; user for rootless containers.",
   },
   'stop.grace': {
-    schema: duration,
+    read: duration,
     allowed: 'a time, such as "500ms", "5s" or "1m"',
     default: '5s',
     help: 'How long a guest may take to end after its power button was pressed. Then the machine is switched off.',
@@ -128,37 +126,33 @@ export const configKeys = {
 } as const;
 
 type KeyName = keyof typeof configKeys;
-type Output<K extends KeyName> = v.InferOutput<(typeof configKeys)[K]['schema']>;
+type Output<K extends KeyName> = ReturnType<(typeof configKeys)[K]['read']>;
+
+/** What to do about a problem in the file; where it returns, what the problem is with is left out. */
+export type OnProblem = (problem: RuntimeError) => void;
 
 /**
  * The configuration that a file's text means; keys that it does not have get their defaults.
  * @param source the file's path, for messages
- * @throws RuntimeError CONFIG_INVALID
+ * @throws RuntimeError CONFIG_INVALID, unless there is an `onProblem` that returns
  */
-export function parseConfig(text: string, source: string): Config {
-  const written = readKeys(text, source);
+export function parseConfig(text: string, source: string, onProblem: OnProblem = raise): Config {
+  const written = readKeys(text, source, onProblem);
   const value = <K extends KeyName>(name: K) =>
-    check(name, written.get(name) ?? configKeys[name].default, source);
+    readValue(name, written.get(name) ?? configKeys[name].default, source, onProblem);
 
-  const uidBase = value('vmm.uid_base');
-  const uidCount = value('vmm.uid_count');
-  if (uidBase + uidCount - 1 > lastUid) {
-    throw invalid(`"vmm.uid_base" and "vmm.uid_count" in ${source} end at ${uidBase + uidCount - 1}`, {
-      hint: `the last user id there can be is ${lastUid}`,
-    });
-  }
   return {
     crun: value('crun'),
     stateDir: value('state_dir'),
     registries: value('registries'),
+    serviceName: value('service_name'),
     logFile: value('log_file'),
     logLevel: value('log_level'),
     vmm: {
       qemu: value('vmm.qemu'),
       accelerator: value('vmm.accelerator'),
       extraArgs: value('vmm.extra_args'),
-      uidBase,
-      uidCount,
+      ...uidRange(value('vmm.uid_base'), value('vmm.uid_count'), source, onProblem),
       memoryOverheadMiB: value('vmm.memory_overhead'),
     },
     machine: {
@@ -171,48 +165,100 @@ export function parseConfig(text: string, source: string): Config {
   };
 }
 
+function uidRange(
+  uidBase: number,
+  uidCount: number,
+  source: string,
+  onProblem: OnProblem,
+): Pick<Config['vmm'], 'uidBase' | 'uidCount'> {
+  const last = uidBase + uidCount - 1;
+  if (last <= lastUid) return { uidBase, uidCount };
+  onProblem(
+    invalid(`"vmm.uid_base" and "vmm.uid_count" in ${source} end at ${last}`, {
+      hint: `the last user id there can be is ${lastUid}`,
+    }),
+  );
+  return { uidBase, uidCount: lastUid - uidBase + 1 };
+}
+
 /** The known keys that the text has, with their values as written. */
-function readKeys(text: string, source: string): ReadonlyMap<KeyName, unknown> {
+function readKeys(text: string, source: string, onProblem: OnProblem): ReadonlyMap<KeyName, unknown> {
   const keys = new Map<KeyName, unknown>();
-  for (const [name, value] of Object.entries(parseDocument(text, source))) {
-    if (!isSection(name)) {
-      keys.set(knownKey(name, source), value);
-      continue;
+  const add = (name: string, value: unknown) => {
+    if (isKey(name)) keys.set(name, value);
+    else onProblem(unknownKey(name, source));
+  };
+  for (const document of parseDocument(text, source, onProblem)) {
+    for (const [name, value] of Object.entries(document)) {
+      if (!isSection(name)) add(name, value);
+      else if (isTable(value)) for (const [key, inner] of Object.entries(value)) add(`${name}.${key}`, inner);
+      else
+        onProblem(
+          invalid(`"${name}" in ${source} is ${show(value)}, not a section`, {
+            hint: `a section begins with [${name}]`,
+          }),
+        );
     }
-    if (!isTable(value)) {
-      throw invalid(`"${name}" in ${source} is ${show(value)}, not a section`, {
-        hint: `a section begins with [${name}]`,
-      });
-    }
-    for (const [key, inner] of Object.entries(value)) keys.set(knownKey(`${name}.${key}`, source), inner);
   }
   return keys;
 }
 
-function parseDocument(text: string, source: string): Readonly<Record<string, unknown>> {
+type TomlDocument = Readonly<Record<string, unknown>>;
+
+/** The text as one document; if it is none, the documents that its lines are each on its own. */
+function parseDocument(text: string, source: string, onProblem: OnProblem): readonly TomlDocument[] {
+  const whole = tryToml(text);
+  if (!(whole instanceof TomlError)) return [whole];
+  // The library's message goes on with a picture of the lines, which has no place in a one-line error.
+  const [problem = ''] = whole.message.replace(/^Invalid TOML document: /, '').split('\n');
+  onProblem(invalid(`${source} is no valid TOML: line ${whole.line}, column ${whole.column}: ${problem}`));
+  return readableLines(text);
+}
+
+/** Each line that is TOML, below the header of its section. */
+function readableLines(text: string): readonly TomlDocument[] {
+  const documents: TomlDocument[] = [];
+  let header = '';
+  for (const line of text.split('\n')) {
+    if (line.trimStart().startsWith('[')) header = line;
+    const document = tryToml(`${header}\n${line === header ? '' : line}`);
+    if (!(document instanceof TomlError)) documents.push(document);
+  }
+  return documents;
+}
+
+function tryToml(text: string): TomlDocument | TomlError {
   try {
     return parseToml(text);
   } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    // The library's message goes on with a picture of the lines, which has no place in a one-line error.
-    const [problem = ''] = error.message.replace(/^Invalid TOML document: /, '').split('\n');
-    throw invalid(`${source} is no valid TOML: line ${error.line}, column ${error.column}: ${problem}`);
+    if (error instanceof TomlError) return error;
+    throw error;
   }
 }
 
-function check<K extends KeyName>(name: K, value: unknown, source: string): Output<K> {
-  const { schema, allowed } = configKeys[name];
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output as Output<K>;
-  const [{ message }] = result.issues;
-  const hint = result.issues[0].type === 'raw_transform' ? message : undefined;
-  throw invalid(`"${name}" in ${source} is ${show(value)}, not ${allowed}`, { hint });
+function readValue<K extends KeyName>(
+  name: K,
+  written: unknown,
+  source: string,
+  onProblem: OnProblem,
+): Output<K> {
+  const { read, allowed, default: usual } = configKeys[name];
+  try {
+    return read(written) as Output<K>;
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    onProblem(invalid(`"${name}" in ${source} is ${show(written)}, not ${allowed}`, { hint: error.hint }));
+    return read(usual) as Output<K>;
+  }
 }
 
-function knownKey(name: string, source: string): KeyName {
-  if (Object.hasOwn(configKeys, name)) return name as KeyName;
+function isKey(name: string): name is KeyName {
+  return Object.hasOwn(configKeys, name);
+}
+
+function unknownKey(name: string, source: string): RuntimeError {
   const near = nearestKey(name);
-  throw invalid(`unknown key "${name}" in ${source}`, {
+  return invalid(`unknown key "${name}" in ${source}`, {
     hint:
       near === undefined ? `the keys are ${Object.keys(configKeys).join(', ')}` : `did you mean "${near}"?`,
   });
@@ -247,22 +293,63 @@ function invalid(message: string, details?: ConstructorParameters<typeof Runtime
   return new RuntimeError('CONFIG_INVALID', message, details);
 }
 
-function whole(least: number, most: number) {
-  return v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+// The readers of the table above: each gives a value its type, or throws a RuntimeError, of which the hint is used.
+
+function unfit(): RuntimeError {
+  return invalid('not what is allowed');
 }
 
-/** A value with a unit: `parse` reads it, and its hint becomes the issue's message. */
-function written(parse: (text: string) => number) {
-  return v.pipe(
-    v.string(),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      try {
-        return parse(dataset.value);
-      } catch (error) {
-        if (!(error instanceof RuntimeError)) throw error;
-        addIssue({ message: error.hint ?? error.message });
-        return NEVER;
-      }
-    }),
-  );
+function line(value: unknown): string {
+  if (typeof value === 'string' && /^[^\0\n]*$/.test(value)) return value;
+  throw unfit();
+}
+
+function absolutePath(value: unknown): string {
+  const path = line(value);
+  if (path.startsWith('/')) return path;
+  throw unfit();
+}
+
+function optionalPath(value: unknown): string | undefined {
+  return value === '' ? undefined : absolutePath(value);
+}
+
+function boolean(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw unfit();
+}
+
+function size(value: unknown): number {
+  return parseMiB(text(value), 'the size');
+}
+
+function duration(value: unknown): number {
+  return parseDurationMs(text(value), 'the time');
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw unfit();
+}
+
+function whole(least: number, most: number): (value: unknown) => number {
+  return (value) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw unfit();
+  };
+}
+
+function oneOf<const T extends string>(...words: readonly T[]): (value: unknown) => T {
+  return (value) => {
+    const found = words.find((word) => word === value);
+    if (found !== undefined) return found;
+    throw unfit();
+  };
+}
+
+function listOf<T>(read: (value: unknown) => T): (value: unknown) => readonly T[] {
+  return (value) => {
+    if (Array.isArray(value)) return value.map(read);
+    throw unfit();
+  };
 }

@@ -20,17 +20,18 @@ export function annotationKey(key: string): string {
 }
 
 /**
- * Find out whether a container carries a unikernel: annotations `ucrun.*` first, then SERVICE_NAME.
+ * Find out whether a container carries a unikernel: annotations `ucrun.*` first, then SERVICE_NAME if that is used.
  * An annotation that an untrusted image may have brought can tune and name, but never leave the image
  * (see host/rootfs-path.ts) and never choose programs or arguments of the host's.
+ * @param usesServiceName whether SERVICE_NAME means anything on this host
  * @returns undefined for a plain container
  * @throws RuntimeError UNIKERNEL_INVALID for a name or annotation that cannot be meant
  */
-export function detectUnikernel(spec: Spec): UnikernelSource | undefined {
+export function detectUnikernel(spec: Spec, usesServiceName: boolean): UnikernelSource | undefined {
   if (isPodSandbox(spec)) return undefined;
   const settings = ownAnnotations(spec);
   if (settings.kernel !== undefined || settings.guest !== undefined) return { kind: 'image', settings };
-  const name = environmentValue(spec, 'SERVICE_NAME');
+  const name = usesServiceName ? environmentValue(spec, 'SERVICE_NAME') : undefined;
   if (name !== undefined && name !== '')
     return { kind: 'registry', name: checkName(name, 'in SERVICE_NAME'), overrides: settings };
   const [stray] = Object.keys(settings);
@@ -39,7 +40,9 @@ export function detectUnikernel(spec: Spec): UnikernelSource | undefined {
     'UNIKERNEL_INVALID',
     `annotation "${annotationKey(stray)}" is set, but no unikernel is named`,
     {
-      hint: 'name one with the environment variable SERVICE_NAME, or with the annotations ucrun.guest and ucrun.kernel',
+      hint: usesServiceName
+        ? 'name one with the environment variable SERVICE_NAME, or with the annotations ucrun.guest and ucrun.kernel'
+        : 'name one with the annotations ucrun.guest and ucrun.kernel; the configuration has service_name = false',
     },
   );
 }

@@ -15,6 +15,7 @@ t.test('parseConfig() reads every key', async (t) => {
     crun = "/opt/crun"
     state_dir = "/var/run/u"
     registries = ["/a", "/b c"]
+    service_name = false
     log_file = "/var/log/ucrun.log"
     log_level = "debug"
     [vmm]
@@ -37,6 +38,7 @@ t.test('parseConfig() reads every key', async (t) => {
     crun: '/opt/crun',
     stateDir: '/var/run/u',
     registries: ['/a', '/b c'],
+    serviceName: false,
     logFile: '/var/log/ucrun.log',
     logLevel: 'debug',
     vmm: {
@@ -66,6 +68,7 @@ t.test('parseConfig() names file, key, value and what is allowed', async (t) => 
     ['crun = 1979-05-27', '"crun" in FILE is "1979-05-27", not an absolute path, or "" to search for it'],
     ['registries = "/a"', '"registries" in FILE is "/a", not a list of absolute paths'],
     ['registries = ["a"]', '"registries" in FILE is ["a"], not a list of absolute paths'],
+    ['service_name = "no"', '"service_name" in FILE is "no", not true or false'],
     ['vmm = 3', '"vmm" in FILE is 3, not a section', 'a section begins with [vmm]'],
     ['[[vmm]]', '"vmm" in FILE is [{}], not a section', 'a section begins with [vmm]'],
     ['vmm.accelerator = "hvf"', '"vmm.accelerator" in FILE is "hvf", not "auto", "kvm" or "tcg"'],
@@ -113,6 +116,51 @@ t.test('parseConfig() refuses an unknown key and names the nearest one', async (
   for (const [text, key, hint] of cases) {
     const expected = { code: 'CONFIG_INVALID', message: `unknown key "${key}" in ${file}`, hint };
     t.throws(() => parseConfig(text, file), expected, text);
+  }
+});
+
+/** What is read of a text, and the messages about the rest. */
+function usable(text: string) {
+  const problems: string[] = [];
+  const config = parseConfig(text, file, ({ message }) => problems.push(message));
+  return { config, problems };
+}
+
+t.test('parseConfig() takes what it can where problems are only told', async (t) => {
+  const { config, problems } = usable(`
+    state_dir = "/s"
+    crun = 5
+    colour = "red"
+    stop = 1
+    [vmm]
+    accelerator = "hvf"
+    memory_overhead = "96MiB"
+    uid_base = 4294967000
+    uid_count = 1000
+  `);
+  const vmm = { ...defaultConfig.vmm, memoryOverheadMiB: 96, uidBase: 4294967000, uidCount: 295 };
+  t.strictSame(config, { ...defaultConfig, stateDir: '/s', vmm });
+  t.match(problems.sort(), [
+    /^"crun" in/,
+    /^"stop" in/,
+    /^"vmm.accelerator" in/,
+    /^"vmm.uid_base" and "vmm.uid_count" in/,
+    /^unknown key "colour"/,
+  ]);
+  t.equal(problems.length, 5);
+});
+
+t.test('parseConfig() takes the lines of a broken file that are whole', async (t) => {
+  const text =
+    'state_dir = "/s"\ncrun = /usr/bin/crun\nlog_file = "/l"\n[vmm]\nqemu = "\nmemory_overhead = "96MiB"\n';
+  const { config, problems } = usable(text);
+  const vmm = { ...defaultConfig.vmm, memoryOverheadMiB: 96 };
+  t.strictSame(config, { ...defaultConfig, stateDir: '/s', logFile: '/l', vmm });
+  t.match(problems, [/is no valid TOML: line 2/]);
+  for (const other of ['<html>\n</html>', '\0\x01', '[vmm', '{"crun": "/c"}', '= = =']) {
+    const { config, problems } = usable(other);
+    t.strictSame(config, defaultConfig, other);
+    t.match(problems, [/is no valid TOML/], other);
   }
 });
 

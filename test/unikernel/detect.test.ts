@@ -1,56 +1,55 @@
 import t from 'tap';
 import { checkName, detectUnikernel, isPodMember } from '../../src/unikernel/detect.ts';
+import type { Spec } from '../../src/unikernel/spec.ts';
 import { capturedSpec, specWith } from './support/fixtures.ts';
 
+const detect = (spec: Spec) => detectUnikernel(spec, true);
 const withEnv = (...env: readonly string[]) => specWith({ process: { env } });
 const withAnnotations = (annotations: object, ...env: readonly string[]) =>
   specWith({ process: { env }, annotations });
 
 t.test('detectUnikernel() finds none in a plain container', async (t) => {
-  t.equal(detectUnikernel(specWith({})), undefined);
-  t.equal(detectUnikernel(withEnv('PATH=/bin', 'NAME=x', 'MY_SERVICE_NAME=x')), undefined);
-  t.equal(detectUnikernel(withEnv('SERVICE_NAME=')), undefined);
+  t.equal(detect(specWith({})), undefined);
+  t.equal(detect(withEnv('PATH=/bin', 'NAME=x', 'MY_SERVICE_NAME=x')), undefined);
+  t.equal(detect(withEnv('SERVICE_NAME=')), undefined);
   t.equal(
-    detectUnikernel(withAnnotations({ 'org.example.ucrun.kernel': '/k', ucrun: 'x', 'ucrunx.a': 'b' })),
+    detect(withAnnotations({ 'org.example.ucrun.kernel': '/k', ucrun: 'x', 'ucrunx.a': 'b' })),
     undefined,
   );
-  t.equal(detectUnikernel(capturedSpec('podman-none')), undefined);
+  t.equal(detect(capturedSpec('podman-none')), undefined);
 });
 
 t.test('detectUnikernel() finds SERVICE_NAME, whichever engine wrote it', async (t) => {
   for (const bundle of ['podman-bridge', 'podman-host', 'podman-userns', 'docker', 'containerd']) {
     const found = { kind: 'registry', name: 'hello', overrides: {} };
-    t.strictSame(detectUnikernel(capturedSpec(bundle)), found, bundle);
+    t.strictSame(detect(capturedSpec(bundle)), found, bundle);
   }
-  t.match(detectUnikernel(withEnv('SERVICE_NAME=a', 'SERVICE_NAME=b')), { name: 'b' }, 'the last one wins');
+  t.match(detect(withEnv('SERVICE_NAME=a', 'SERVICE_NAME=b')), { name: 'b' }, 'the last one wins');
 });
 
 t.test('detectUnikernel() finds the annotations of an image', async (t) => {
-  t.strictSame(detectUnikernel(capturedSpec('podman-annotations')), {
+  t.strictSame(detect(capturedSpec('podman-annotations')), {
     kind: 'image',
     settings: { guest: 'raw', kernel: '/k' },
   });
   t.strictSame(
-    detectUnikernel(withAnnotations({ 'ucrun.kernel': '/k' })),
+    detect(withAnnotations({ 'ucrun.kernel': '/k' })),
     { kind: 'image', settings: { kernel: '/k' } },
     'an incomplete one is still one: the definition says what is missing',
   );
-  t.match(detectUnikernel(withAnnotations({ 'ucrun.guest': 'raw' }, 'SERVICE_NAME=x')), { kind: 'image' });
+  t.match(detect(withAnnotations({ 'ucrun.guest': 'raw' }, 'SERVICE_NAME=x')), { kind: 'image' });
 });
 
 t.test('detectUnikernel() takes other annotations as changes to a named unikernel', async (t) => {
-  t.strictSame(
-    detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB', other: 'x' }, 'SERVICE_NAME=hello')),
-    {
-      kind: 'registry',
-      name: 'hello',
-      overrides: { memory: '64MiB' },
-    },
-  );
+  t.strictSame(detect(withAnnotations({ 'ucrun.memory': '64MiB', other: 'x' }, 'SERVICE_NAME=hello')), {
+    kind: 'registry',
+    name: 'hello',
+    overrides: { memory: '64MiB' },
+  });
 });
 
 t.test('detectUnikernel() refuses annotations that belong to no unikernel', async (t) => {
-  t.throws(() => detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB' })), {
+  t.throws(() => detect(withAnnotations({ 'ucrun.memory': '64MiB' })), {
     code: 'UNIKERNEL_INVALID',
     message: 'annotation "ucrun.memory" is set, but no unikernel is named',
     hint: /SERVICE_NAME/,
@@ -68,7 +67,7 @@ t.test('detectUnikernel() refuses an unknown annotation and names the nearest', 
   ];
   for (const [key, hint] of cases) {
     t.throws(
-      () => detectUnikernel(withAnnotations(JSON.parse(`{"${key}": "x"}`), 'SERVICE_NAME=hello')),
+      () => detect(withAnnotations(JSON.parse(`{"${key}": "x"}`), 'SERVICE_NAME=hello')),
       { code: 'UNIKERNEL_INVALID', message: `unknown annotation "${key}"`, hint },
       key,
     );
@@ -86,10 +85,10 @@ t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) 
       { ...mark, 'ucrun.kernel': '/k', 'ucrun.nonsense': '1' },
       'SERVICE_NAME=hello',
     );
-    t.equal(detectUnikernel(spec), undefined, JSON.stringify(mark));
+    t.equal(detect(spec), undefined, JSON.stringify(mark));
   }
   const inside = withAnnotations({ 'io.kubernetes.cri.container-type': 'container' }, 'SERVICE_NAME=hello');
-  t.match(detectUnikernel(inside), { name: 'hello' });
+  t.match(detect(inside), { name: 'hello' });
 });
 
 t.test('isPodMember() holds for the containers of a pod, but for its pause container', async (t) => {
@@ -132,5 +131,15 @@ t.test('checkName() takes names, and nothing that could leave a folder', async (
       JSON.stringify(name),
     );
   }
-  t.throws(() => detectUnikernel(withEnv('SERVICE_NAME=../../etc')), { code: 'UNIKERNEL_INVALID' });
+  t.throws(() => detect(withEnv('SERVICE_NAME=../../etc')), { code: 'UNIKERNEL_INVALID' });
+});
+
+t.test('detectUnikernel() leaves SERVICE_NAME to the image where it means nothing', async (t) => {
+  t.equal(detectUnikernel(withEnv('SERVICE_NAME=hello'), false), undefined);
+  t.equal(detectUnikernel(withEnv('SERVICE_NAME=No Name'), false), undefined);
+  t.match(detectUnikernel(capturedSpec('podman-annotations'), false), { kind: 'image' });
+  t.throws(() => detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB' }, 'SERVICE_NAME=hello'), false), {
+    code: 'UNIKERNEL_INVALID',
+    hint: /service_name = false$/,
+  });
 });
