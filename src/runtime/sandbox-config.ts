@@ -1,4 +1,5 @@
 import { RuntimeError } from '../base/runtime-error.ts';
+import { writtenOciVersion } from '../forward/oci-version.ts';
 import type { DeviceNode } from '../host/host-facts.ts';
 import { type MachinePlan, sandboxMemoryLimit } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
@@ -32,9 +33,6 @@ export interface SandboxMount {
   readonly type?: string | undefined;
   readonly source?: string | undefined;
 }
-
-/** Every crun accepts this version, and nothing newer is used. */
-const sandboxOciVersion = '1.0.2';
 
 /** Pseudo file systems that QEMU needs. The others would only show the host to a guest that broke out, or give it room to write. */
 const keptPseudoFileSystems: ReadonlySet<string> = new Set(['/proc', '/dev', '/dev/pts']);
@@ -79,7 +77,7 @@ export function sandboxConfig(request: SandboxRequest): SandboxConfig {
   const mounts = sandboxMounts(request);
   const content = {
     ...spec.raw,
-    ociVersion: sandboxOciVersion,
+    ociVersion: writtenOciVersion,
     root: { path: request.rootfs, readonly: true },
     ...sandboxAnnotations(spec.raw),
     process: sandboxProcess(request),
