@@ -27,6 +27,10 @@ export async function answerForUnikernel(call: ContainerCall, verb: string): Pro
       const { deleteContainer } = await import('../runtime/delete.ts');
       return deleteContainer(call);
     }
+    case 'update': {
+      const { updateContainer } = await import('../runtime/update.ts');
+      return updateContainer(call);
+    }
     case 'exec': {
       const { refuseExec } = await import('../runtime/refuse.ts');
       return refuseExec(call);

@@ -14,6 +14,7 @@ const containerVerbs: ReadonlySet<string> = new Set([
   'state',
   'kill',
   'delete',
+  'update',
   'exec',
   'checkpoint',
 ]);

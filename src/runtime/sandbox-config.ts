@@ -1,10 +1,11 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { writtenOciVersion } from '../forward/oci-version.ts';
 import type { DeviceNode } from '../host/host-facts.ts';
-import { type MachinePlan, sandboxMemoryLimit } from '../unikernel/machine.ts';
+import type { MachinePlan } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
 
+import { withMonitorMemory } from './monitor-memory.ts';
 export interface SandboxRequest {
   readonly spec: Spec;
   readonly machine: MachinePlan;
@@ -159,24 +160,13 @@ function sandboxLinux({ spec, devices, uid, gid, memoryOverheadMiB }: SandboxReq
       gid,
     })),
     resources: {
-      ...resources,
-      ...sandboxMemory(objectAt(resources, 'memory'), memoryOverheadMiB),
+      ...withMonitorMemory(resources, memoryOverheadMiB),
       devices: [
         ...rules,
         ...devices.map(({ major, minor }) => ({ allow: true, type: 'c', major, minor, access: 'rw' })),
       ],
     },
   };
-}
-
-/** The limit is the guest's; the monitor's own memory comes on top of it, in the limit with swap too. */
-function sandboxMemory(memory: JsonObject, overheadMiB: number): JsonObject {
-  const raised = { ...memory } as Record<string, unknown>;
-  for (const key of ['limit', 'swap']) {
-    const value = memory[key];
-    if (typeof value === 'number' && value > 0) raised[key] = sandboxMemoryLimit(value, overheadMiB);
-  }
-  return Object.keys(raised).length === 0 ? {} : { memory: raised };
 }
 
 /** File systems that hold nothing of the user's when they are mounted. */

@@ -89,8 +89,12 @@ export function parseSpec(text: string): Spec {
 /** TypeScript's library does not have them yet. @see ECMAScript proposal JSON.parse source text access */
 const rawJson = JSON as typeof JSON & { rawJSON(text: string): object; isRawJSON(value: unknown): boolean };
 
-/** An integer of more digits than a number can hold, such as the limit 2⁶⁴−1 for "unlimited", is kept as it is written. */
-function parseExactly(text: string): unknown {
+/**
+ * The value of a JSON text. An integer of more digits than a number can hold, such as the limit 2⁶⁴−1 for "unlimited", is kept as it
+ * is written: JSON.stringify() writes it so again.
+ * @throws SyntaxError
+ */
+export function parseExactly(text: string): unknown {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
   const keepLarge = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
     typeof value === 'number' &&

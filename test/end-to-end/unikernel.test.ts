@@ -1,6 +1,9 @@
 /** A unikernel is a container: what podman's users do with containers, done with virtual machines. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
-import { run, runOnTerminal } from './support/command.ts';
+import { quote, run, runOnTerminal } from './support/command.ts';
+import { registry, scratch, ucrun } from './support/environment.ts';
 import {
   addressOf,
   monitorOf,
@@ -356,3 +359,63 @@ t.test('a QEMU that is killed ends its container', async (t) => {
   process.kill(await monitorOf('uk-crashed'), 'SIGKILL');
   t.equal(await podmanOutput(['wait', 'uk-crashed']), '137');
 });
+t.test('update moves the memory limit, and leaves the monitor its part', async (t) => {
+  const name = 'uk-update';
+  const MiB = 1024 * 1024;
+  const overhead = 64 * MiB;
+  const { id } = await startGuest(t, name, {
+    service: 'hello',
+    options: ['--memory', '128m', '--memory-swap', '128m'],
+  });
+  const limits = await memoryLimitsOf(await monitorOf(name));
+  t.strictSame(await limits(), [128 * MiB + overhead, 0]);
+
+  const update = async (args: readonly string[], input = '') =>
+    t.strictSame(await run(ucrun, ['update', ...args, id], { input }), { status: 0, stdout: '', stderr: '' });
+  await update(['--memory', `${200 * MiB}`, `--memory-swap=${300 * MiB}`]);
+  t.strictSame(await limits(), [200 * MiB + overhead, 100 * MiB], 'by flags');
+
+  const resources = { memory: { limit: 96 * MiB, swap: 100 * MiB }, pids: { limit: 99 } };
+  await update(['--resources=-'], JSON.stringify(resources));
+  t.strictSame(await limits(), [96 * MiB + overhead, 4 * MiB], 'by standard input');
+
+  const file = join(scratch, 'resources.json');
+  await writeFile(file, JSON.stringify({ memory: { limit: 160 * MiB, swap: 160 * MiB } }));
+  await update(['-r', file]);
+  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'by a file');
+
+  await update(['--resources=-'], JSON.stringify({ pids: { limit: 98 } }));
+  await writeFile(file, JSON.stringify({ pids: { limit: 97 } }));
+  await update(['--resources', file]);
+  await update(['--pids-limit', '96']);
+  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'untouched by updates of something else');
+
+  const broken = await run(ucrun, ['update', '--resources=-', id], { input: '{' });
+  t.equal(broken.status, 1);
+  t.match(broken.stderr, /^ucrun: the resources on standard input are not JSON\n/);
+  const missing = await run(ucrun, ['update', '--resources', join(scratch, 'no-such-file'), id]);
+  t.not(missing.status, 0);
+  t.match(missing.stderr, /no-such-file/);
+  const kept = await readdir('/run/ucrun', { recursive: true });
+  t.strictSame(
+    kept.filter((path) => path.includes('resources')),
+    [],
+    'nothing is left of them',
+  );
+  t.match(await get(`http://${await addressOf(name)}:8080/`), /"hello"/, 'the guest lives on');
+});
+
+/** How to read a process's limits of memory and of swap on top of it, in bytes, under either version of cgroups. */
+async function memoryLimitsOf(pid: number): Promise<() => Promise<readonly [memory: number, swap: number]>> {
+  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n').map((line) => line.split(':'));
+  const [, , v1] = lines.find(([, controllers]) => controllers?.split(',').includes('memory')) ?? [];
+  const [, , v2] = lines.find(([hierarchy]) => hierarchy === '0') ?? [];
+  const value = async (path: string) => Number((await readFile(`/sys/fs/cgroup/${path}`, 'utf8')).trim());
+  if (v1 === undefined)
+    return async () => [await value(`${v2}/memory.max`), await value(`${v2}/memory.swap.max`)];
+  return async () => {
+    const memory = await value(`memory${v1}/memory.limit_in_bytes`);
+    return [memory, (await value(`memory${v1}/memory.memsw.limit_in_bytes`)) - memory];
+  };
+}
+
