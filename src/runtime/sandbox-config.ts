@@ -1,11 +1,12 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { writtenOciVersion } from '../forward/oci-version.ts';
 import type { DeviceNode } from '../host/host-facts.ts';
+import { portStartSysctl } from '../unikernel/low-ports.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
-
 import { withMonitorMemory } from './monitor-memory.ts';
+
 export interface SandboxRequest {
   readonly spec: Spec;
   readonly machine: MachinePlan;
@@ -20,6 +21,8 @@ export interface SandboxRequest {
   /** Host directories that QEMU and a shell need, each bound in its own place. */
   readonly hostDirectories: readonly string[];
   readonly memoryOverheadMiB: number;
+  /** The first port at which the monitor has to be allowed to listen; undefined: as it is. */
+  readonly portStart: number | undefined;
 }
 
 /** The specification for crun, and its mounts, for whose places the sandbox's root has to have something. */
@@ -144,12 +147,16 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
   ];
 }
 
-function sandboxLinux({ spec, devices, uid, gid, memoryOverheadMiB }: SandboxRequest): JsonObject {
+function sandboxLinux(request: SandboxRequest): JsonObject {
+  const { spec, devices, uid, gid, memoryOverheadMiB, portStart } = request;
   const linux = objectAt(spec.raw, 'linux');
   const resources = objectAt(linux, 'resources');
   const rules = Array.isArray(resources.devices) ? resources.devices : [];
   return {
     ...linux,
+    ...(portStart === undefined
+      ? {}
+      : { sysctl: { ...objectAt(linux, 'sysctl'), [portStartSysctl]: `${portStart}` } }),
     devices: devices.map(({ path, major, minor }) => ({
       path,
       type: 'c',
@@ -210,6 +217,12 @@ export function isResolvConf({ destination, source }: Mount): boolean {
 
 function bind(source: string, destination: string, options: readonly string[]): SandboxMount & JsonObject {
   return { destination, type: 'bind', source, options };
+}
+
+/** What the engine's specification says about {@link portStartSysctl}. */
+export function enginePortStart({ raw }: Spec): string | undefined {
+  const value = objectAt(objectAt(raw, 'linux'), 'sysctl')[portStartSysctl];
+  return typeof value === 'string' ? value : undefined;
 }
 
 function objectAt(parent: JsonObject, key: string): JsonObject {

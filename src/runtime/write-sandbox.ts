@@ -3,18 +3,21 @@ import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { makeDirectory, writeFileAtomic } from '../host/files.ts';
 import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
+import { readPortStart } from '../host/port-start.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
+import { planPortStart } from '../unikernel/low-ports.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
+import type { Spec } from '../unikernel/spec.ts';
 import type { ContainerCall } from './container.ts';
 import { monitorGid } from './monitor-user.ts';
 import type { ContainerRecord, NetworkIntent } from './record.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
-import { type SandboxMount, sandboxConfig } from './sandbox-config.ts';
+import { enginePortStart, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
 
 /**
  * Write the sandbox's specification, its root and its launch folder into the container's state.
  * @param changeHooks what to do with the specification's hooks
- * @throws RuntimeError VOLUME_UNSUPPORTED
+ * @throws RuntimeError VOLUME_UNSUPPORTED, PORT_INVALID
  */
 export function writeSandbox(
   { paths, config }: ContainerCall,
@@ -42,10 +45,20 @@ export function writeSandbox(
     devices: neededDevices(machine, record.network),
     hostDirectories: hostDirectories(machine.qemu),
     memoryOverheadMiB: config.vmm.memoryOverheadMiB,
+    portStart: neededPortStart(spec, record.network),
   });
   makeRootfs(paths.rootfs, mounts);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
+}
+
+/** @throws RuntimeError PORT_INVALID */
+function neededPortStart(spec: Spec, network: NetworkIntent): number | undefined {
+  return planPortStart({
+    ...network,
+    engineStart: enginePortStart(spec),
+    sharedStart: () => readPortStart(network.isHostNetwork ? undefined : network.namespacePath),
+  });
 }
 
 function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly DeviceNode[] {

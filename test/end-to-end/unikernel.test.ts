@@ -232,6 +232,83 @@ t.test("--network host: the guest's ports are the host's", async (t) => {
   t.match(stderr, /18090/, 'which names the port');
 });
 
+t.test("--network host: a port that is not everyone's is refused before anything runs", async (t) => {
+  const start = (await readFile('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')).trim();
+  const { status, stdout, stderr } = await runGuest('uk-host-low', {
+    service: 'hello',
+    options: ['--rm', '--network', 'host', '--env', 'PORT=80'],
+  });
+  t.not(status, 0);
+  t.equal(stdout, '');
+  t.match(
+    stderr,
+    `port 80/tcp is too low: QEMU, as an ordinary user, may listen from port ${start} on`,
+    'which names the port',
+  );
+  t.match(stderr, 'PORT=8080:80', 'and the remedy');
+  await startGuest(t, 'uk-host-remedy', {
+    service: 'hello',
+    options: ['--network', 'host', '--env', 'PORT=18098:80'],
+  });
+  t.match(JSON.parse(await firstAnswer('http://127.0.0.1:18098/')), { cmdline: /\bport=80\b/ });
+});
+
+/** A runtime for podman whose network mode is "user": what is set for all containers is other tests', too. */
+async function makeUserNetworkRuntime(): Promise<string> {
+  const config = join(scratch, 'user-network.toml');
+  await writeFile(config, `registries = [${JSON.stringify(registry)}]\nnetwork.mode = "user"\n`);
+  const runtime = join(scratch, 'ucrun-user-network');
+  const script = ['#!/bin/sh', `export UCRUN_CONFIG=${quote(config)}`, `exec ${quote(ucrun)} "$@"`, ''];
+  await writeFile(runtime, script.join('\n'), { mode: 0o755 });
+  return runtime;
+}
+
+t.test('the user network stack offers low ports in a namespace that it may change', async (t) => {
+  const runtime = await makeUserNetworkRuntime();
+  await startGuest(t, 'uk-low', {
+    service: 'hello',
+    options: ['--runtime', runtime, '--publish', '18099:80', '--env', 'PORT=80'],
+  });
+  t.match(JSON.parse(await firstAnswer('http://127.0.0.1:18099/')), {
+    cmdline: /\bip=10\.0\.\d\.15\/24\b.*\bport=80\b/,
+  });
+  t.match(await get(`http://${await addressOf('uk-low')}:80/`), /"hello"/);
+
+  const name = 'net.ipv4.ip_unprivileged_port_start';
+  const refused = await runGuest('uk-low-refused', {
+    service: 'hello',
+    options: ['--rm', '--runtime', runtime, '--sysctl', `${name}=443`, '--env', 'PORT=80'],
+  });
+  t.not(refused.status, 0, "the engine's own sysctl stays");
+  t.match(refused.stderr, /from port 443 on/);
+
+  for (const [pod, sysctl] of [
+    ['uk-pod-strict', []],
+    ['uk-pod-open', ['--sysctl', `${name}=80`]],
+  ] as const) {
+    await podmanOutput(['pod', 'create', '--name', pod, ...sysctl]);
+    t.teardown(() => podman(['pod', 'rm', '--force', '--time', '0', pod]));
+  }
+  const options = ['--runtime', runtime, '--env', 'PORT=80', '--pod'];
+  const inStrict = await runGuest('uk-low-pod', { service: 'hello', options: [...options, 'uk-pod-strict'] });
+  t.not(inStrict.status, 0);
+  t.match(inStrict.stderr, /from port 1024 on\b.*for the pod/s);
+  await startGuest(t, 'uk-low-in-pod', { service: 'hello', options: [...options, 'uk-pod-open'] });
+  const inside = [
+    'run',
+    '--rm',
+    '--pod',
+    'uk-pod-open',
+    plainImage,
+    'wget',
+    '-q',
+    '-O',
+    '-',
+    'http://127.0.0.1/',
+  ];
+  t.match(await podmanOutput(inside), /"hello"/);
+});
+
 t.test('two guests at once are two machines', async (t) => {
   const names = ['uk-first', 'uk-second'] as const;
   await Promise.all(
@@ -296,6 +373,66 @@ t.test('pause stops the guest, unpause continues it', async (t) => {
   t.match(await firstAnswer(url), /"hello"/);
 });
 
+t.test('update moves the memory limit, and leaves the monitor its part', async (t) => {
+  const name = 'uk-update';
+  const MiB = 1024 * 1024;
+  const overhead = 64 * MiB;
+  const { id } = await startGuest(t, name, {
+    service: 'hello',
+    options: ['--memory', '128m', '--memory-swap', '128m'],
+  });
+  const limits = await memoryLimitsOf(await monitorOf(name));
+  t.strictSame(await limits(), [128 * MiB + overhead, 0]);
+
+  const update = async (args: readonly string[], input = '') =>
+    t.strictSame(await run(ucrun, ['update', ...args, id], { input }), { status: 0, stdout: '', stderr: '' });
+  await update(['--memory', `${200 * MiB}`, `--memory-swap=${300 * MiB}`]);
+  t.strictSame(await limits(), [200 * MiB + overhead, 100 * MiB], 'by flags');
+
+  const resources = { memory: { limit: 96 * MiB, swap: 100 * MiB }, pids: { limit: 99 } };
+  await update(['--resources=-'], JSON.stringify(resources));
+  t.strictSame(await limits(), [96 * MiB + overhead, 4 * MiB], 'by standard input');
+
+  const file = join(scratch, 'resources.json');
+  await writeFile(file, JSON.stringify({ memory: { limit: 160 * MiB, swap: 160 * MiB } }));
+  await update(['-r', file]);
+  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'by a file');
+
+  await update(['--resources=-'], JSON.stringify({ pids: { limit: 98 } }));
+  await writeFile(file, JSON.stringify({ pids: { limit: 97 } }));
+  await update(['--resources', file]);
+  await update(['--pids-limit', '96']);
+  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'untouched by updates of something else');
+
+  const broken = await run(ucrun, ['update', '--resources=-', id], { input: '{' });
+  t.equal(broken.status, 1);
+  t.match(broken.stderr, /^ucrun: the resources on standard input are not JSON\n/);
+  const missing = await run(ucrun, ['update', '--resources', join(scratch, 'no-such-file'), id]);
+  t.not(missing.status, 0);
+  t.match(missing.stderr, /no-such-file/);
+  const kept = await readdir('/run/ucrun', { recursive: true });
+  t.strictSame(
+    kept.filter((path) => path.includes('resources')),
+    [],
+    'nothing is left of them',
+  );
+  t.match(await get(`http://${await addressOf(name)}:8080/`), /"hello"/, 'the guest lives on');
+});
+
+/** How to read a process's limits of memory and of swap on top of it, in bytes, under either version of cgroups. */
+async function memoryLimitsOf(pid: number): Promise<() => Promise<readonly [memory: number, swap: number]>> {
+  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n').map((line) => line.split(':'));
+  const [, , v1] = lines.find(([, controllers]) => controllers?.split(',').includes('memory')) ?? [];
+  const [, , v2] = lines.find(([hierarchy]) => hierarchy === '0') ?? [];
+  const value = async (path: string) => Number((await readFile(`/sys/fs/cgroup/${path}`, 'utf8')).trim());
+  if (v1 === undefined)
+    return async () => [await value(`${v2}/memory.max`), await value(`${v2}/memory.swap.max`)];
+  return async () => {
+    const memory = await value(`memory${v1}/memory.limit_in_bytes`);
+    return [memory, (await value(`memory${v1}/memory.memsw.limit_in_bytes`)) - memory];
+  };
+}
+
 t.test('restart', async (t) => {
   await startGuest(t, 'uk-restart', { service: 'hello', options: ['--publish', '18096:8080'] });
   await firstAnswer('http://127.0.0.1:18096/');
@@ -359,63 +496,3 @@ t.test('a QEMU that is killed ends its container', async (t) => {
   process.kill(await monitorOf('uk-crashed'), 'SIGKILL');
   t.equal(await podmanOutput(['wait', 'uk-crashed']), '137');
 });
-t.test('update moves the memory limit, and leaves the monitor its part', async (t) => {
-  const name = 'uk-update';
-  const MiB = 1024 * 1024;
-  const overhead = 64 * MiB;
-  const { id } = await startGuest(t, name, {
-    service: 'hello',
-    options: ['--memory', '128m', '--memory-swap', '128m'],
-  });
-  const limits = await memoryLimitsOf(await monitorOf(name));
-  t.strictSame(await limits(), [128 * MiB + overhead, 0]);
-
-  const update = async (args: readonly string[], input = '') =>
-    t.strictSame(await run(ucrun, ['update', ...args, id], { input }), { status: 0, stdout: '', stderr: '' });
-  await update(['--memory', `${200 * MiB}`, `--memory-swap=${300 * MiB}`]);
-  t.strictSame(await limits(), [200 * MiB + overhead, 100 * MiB], 'by flags');
-
-  const resources = { memory: { limit: 96 * MiB, swap: 100 * MiB }, pids: { limit: 99 } };
-  await update(['--resources=-'], JSON.stringify(resources));
-  t.strictSame(await limits(), [96 * MiB + overhead, 4 * MiB], 'by standard input');
-
-  const file = join(scratch, 'resources.json');
-  await writeFile(file, JSON.stringify({ memory: { limit: 160 * MiB, swap: 160 * MiB } }));
-  await update(['-r', file]);
-  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'by a file');
-
-  await update(['--resources=-'], JSON.stringify({ pids: { limit: 98 } }));
-  await writeFile(file, JSON.stringify({ pids: { limit: 97 } }));
-  await update(['--resources', file]);
-  await update(['--pids-limit', '96']);
-  t.strictSame(await limits(), [160 * MiB + overhead, 0], 'untouched by updates of something else');
-
-  const broken = await run(ucrun, ['update', '--resources=-', id], { input: '{' });
-  t.equal(broken.status, 1);
-  t.match(broken.stderr, /^ucrun: the resources on standard input are not JSON\n/);
-  const missing = await run(ucrun, ['update', '--resources', join(scratch, 'no-such-file'), id]);
-  t.not(missing.status, 0);
-  t.match(missing.stderr, /no-such-file/);
-  const kept = await readdir('/run/ucrun', { recursive: true });
-  t.strictSame(
-    kept.filter((path) => path.includes('resources')),
-    [],
-    'nothing is left of them',
-  );
-  t.match(await get(`http://${await addressOf(name)}:8080/`), /"hello"/, 'the guest lives on');
-});
-
-/** How to read a process's limits of memory and of swap on top of it, in bytes, under either version of cgroups. */
-async function memoryLimitsOf(pid: number): Promise<() => Promise<readonly [memory: number, swap: number]>> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n').map((line) => line.split(':'));
-  const [, , v1] = lines.find(([, controllers]) => controllers?.split(',').includes('memory')) ?? [];
-  const [, , v2] = lines.find(([hierarchy]) => hierarchy === '0') ?? [];
-  const value = async (path: string) => Number((await readFile(`/sys/fs/cgroup/${path}`, 'utf8')).trim());
-  if (v1 === undefined)
-    return async () => [await value(`${v2}/memory.max`), await value(`${v2}/memory.swap.max`)];
-  return async () => {
-    const memory = await value(`memory${v1}/memory.limit_in_bytes`);
-    return [memory, (await value(`memory${v1}/memory.memsw.limit_in_bytes`)) - memory];
-  };
-}
-

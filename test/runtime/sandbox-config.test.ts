@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type SandboxRequest, sandboxConfig } from '../../src/runtime/sandbox-config.ts';
+import { enginePortStart, type SandboxRequest, sandboxConfig } from '../../src/runtime/sandbox-config.ts';
 import { capturedSpec, deepFreeze, specWith } from '../unikernel/support/fixtures.ts';
 import { goldenFiles, matchesGolden } from '../unikernel/support/golden.ts';
 import { microvm } from '../unikernel/support/plans.ts';
@@ -20,6 +20,7 @@ function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> =
     devices: [tun],
     hostDirectories: ['/usr'],
     memoryOverheadMiB: 64,
+    portStart: undefined,
     ...change,
   });
 }
@@ -291,4 +292,22 @@ t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbo
     a: 'b',
   };
   t.strictSame(contentOf(specWith({ annotations })).annotations, { 'run.oci.x': '2', a: 'b' });
+});
+
+t.test("sandboxConfig() lets the monitor listen at low ports, beside the engine's own sysctls", async (t) => {
+  const spec = specWith({ linux: { sysctl: { 'net.ipv4.ping_group_range': '0 0' } } });
+  t.strictSame(contentOf(spec, { portStart: 80 }).linux.sysctl, {
+    'net.ipv4.ping_group_range': '0 0',
+    'net.ipv4.ip_unprivileged_port_start': '80',
+  });
+  t.strictSame(contentOf(spec).linux.sysctl, { 'net.ipv4.ping_group_range': '0 0' });
+  t.notOk('sysctl' in contentOf(specWith({})).linux);
+});
+
+t.test('enginePortStart() is what the specification sets', async (t) => {
+  const name = 'net.ipv4.ip_unprivileged_port_start';
+  t.equal(enginePortStart(capturedSpec('podman-bridge')), undefined);
+  t.equal(enginePortStart(capturedSpec('docker')), '0');
+  t.equal(enginePortStart(specWith({ linux: { sysctl: { [name]: '443' } } })), '443');
+  t.equal(enginePortStart(specWith({ linux: { sysctl: { [name]: 5 } } })), undefined);
 });
