@@ -23,7 +23,7 @@ export const errorCodes = {
   MEMORY_INVALID: 'the memory is too little for the guest or more than the limit allows',
   VOLUME_UNSUPPORTED: 'the guest cannot mount this kind of volume',
   NETWORK_UNSUPPORTED: 'the network mode does not fit the guest or the host',
-  PORT_INVALID: 'a port is no number from 1 to 65535, or its protocol is not tcp or udp',
+  PORT_INVALID: 'a port is no number from 1 to 65535 or too low for QEMU, or its protocol is not tcp or udp',
   PORT_TAKEN: 'another process listens on the port',
   QEMU_MISSING: 'QEMU is not installed, or not where the configuration says',
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
