@@ -61,7 +61,7 @@ _ucrun() {
     case $verb in
       '')
         words='create start state kill delete run exec pause resume ps list events update spec features image completion help'
-        [[ $current != -* ]] || words='--root --log --log-format --debug --systemd-cgroup --version --help'
+        [[ $current != -* ]] || words='--root --log --log-format --debug --systemd-cgroup --version --help -v -h'
         ;;
       create) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring' ;;
       run) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --detach' ;;

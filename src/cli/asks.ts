@@ -1,3 +1,5 @@
+import { type CommandLine, engineVerbs } from '../forward/command-line.ts';
+
 /** Whether an option asks for the help text; the forms are those of crun and of runc. */
 export function asksForHelp(option: string): boolean {
   return ['--help', '-h', '-?'].includes(option);
@@ -6,4 +8,14 @@ export function asksForHelp(option: string): boolean {
 /** Whether an option asks for the version. */
 export function asksForVersion(option: string): boolean {
   return ['--version', '-v', '-V'].includes(option);
+}
+
+/** Whether a shell asks, through the script that `completion` prints, for the words that may come next. */
+export function asksForCompletions(option: string): boolean {
+  return option === '--get-yargs-completions';
+}
+
+/** The verb of `help VERB`, if crun is the one to explain it. */
+export function verbToExplain({ verb, verbArgs: [word] }: CommandLine): string | undefined {
+  return verb === 'help' && word !== undefined && engineVerbs.has(word) ? word : undefined;
 }

@@ -1,9 +1,15 @@
-import { type CommandLine, parseVerbArgs } from '../forward/command-line.ts';
+import {
+  type CommandLine,
+  isVerb,
+  parseCommandLine,
+  parseVerbArgs,
+  peoplesVerbs,
+} from '../forward/command-line.ts';
 import { findCrun } from '../forward/find-crun.ts';
 import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
-import { asksForHelp, asksForVersion } from './asks.ts';
+import { asksForCompletions, asksForHelp, asksForVersion, verbToExplain } from './asks.ts';
 import { isHostRoot, readConfigFor, readUsableConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
@@ -25,9 +31,18 @@ const containerVerbs: ReadonlySet<string> = new Set([
  * @throws RuntimeError
  */
 export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promise<number> {
+  const explained = verbToExplain(line);
+  if (explained !== undefined) {
+    const asCrunHasIt = parseCommandLine([...line.globalArgs, explained, '--help']);
+    return await forward(await makeCall(asCrunHasIt, env));
+  }
   if (isForPeople(line)) {
     const { runForPeople } = await import('./people.ts');
     return await runForPeople(line, env);
+  }
+  if (line.verb !== undefined && !isVerb(line.verb)) {
+    const { unknownCommand } = await import('./unknown-command.ts');
+    throw unknownCommand(line.verb);
   }
   const call = await makeCall(line, env);
   const { verb } = line;
@@ -92,9 +107,7 @@ function forContainer(call: Call, id: string): ContainerCall {
 function isForPeople({ verb, globalArgs }: CommandLine): boolean {
   if (verb === undefined) return true;
   return (
-    verb === 'help' ||
-    verb === 'image' ||
-    verb === 'completion' ||
-    globalArgs.some((arg) => asksForHelp(arg) || asksForVersion(arg))
+    peoplesVerbs.has(verb) ||
+    globalArgs.some((arg) => asksForHelp(arg) || asksForVersion(arg) || asksForCompletions(arg))
   );
 }

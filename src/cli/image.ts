@@ -4,6 +4,7 @@ import { findInRegistries, listRegistries, resolveInEntry } from '../host/regist
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { checkName } from '../unikernel/detect.ts';
 import { requireKernelFormat } from '../unikernel/kernel-format.ts';
+import { asRuntimeError } from './report-error.ts';
 
 /** The table, or the JSON list, of the registries' unikernels. One that cannot be read is listed with what is wrong. */
 export function imageList(registries: readonly string[], asJson: boolean): string {
@@ -15,6 +16,13 @@ export function imageList(registries: readonly string[], asJson: boolean): strin
       : [name, definition.guest, memoryText(definition), portsText(definition), definition.kernel],
   );
   return table([['NAME', 'GUEST', 'MEMORY', 'PORTS', 'KERNEL'], ...rows]);
+}
+
+/** What to say to someone who is shown an empty list: where was looked, and what to do. Empty if there is something. */
+export function emptyRegistries(registries: readonly string[]): string {
+  if (listRegistries(registries).length > 0) return '';
+  if (registries.length === 0) return 'no registry is configured\n';
+  return `no unikernels in ${registries.join(', ')}; each is a folder there with a unikernel.json, see "man ucrun"\n`;
 }
 
 /** A unikernel in JSON: what its definition says, where its files are, and what its kernel is. @throws RuntimeError */
@@ -36,7 +44,9 @@ function describe(
     const entry = findInRegistries(registries, checkName(name));
     return { definition: parseDefinition(entry.content, entry.source) };
   } catch (error) {
-    return { problem: (error as Error).message };
+    const known = asRuntimeError(error);
+    if (known === undefined) throw error;
+    return { problem: known.message };
   }
 }
 

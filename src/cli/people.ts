@@ -1,26 +1,41 @@
 import { writeSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
+import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
-import type { CommandLine } from '../forward/command-line.ts';
-import type { Config } from '../unikernel/config-defaults.ts';
-import { asksForHelp, asksForVersion } from './asks.ts';
-import { readConfigFor } from './config-for.ts';
-import { imageInspect, imageList } from './image.ts';
+import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
+import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
+import { readConfigFor, readUsableConfigFor } from './config-for.ts';
+import { emptyRegistries, imageInspect, imageList } from './image.ts';
+import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
 
 /** The verbs of the OCI command line, for the help; how they are read is in forward/command-line.ts. */
 export const ociVerbs: Readonly<Record<string, string>> = {
-  'create ID': 'create a container from a bundle (--bundle DIR)',
-  'start ID': 'start a created container',
-  'state ID': 'print the state of a container',
-  'kill ID [SIGNAL]': "send a signal; TERM presses a unikernel's power button",
-  'delete ID': 'remove a stopped container (--force: any)',
-  'run ID': 'create, start, wait for and delete a container',
-  'exec ID COMMAND': 'run a command in a plain container',
-  'pause ID': 'stop all processes of a container',
-  'resume ID': 'let them go on',
-  'ps ID, list, events ID, update ID, spec, features': 'as crun has them',
+  'create <id>': 'create a container from a bundle (--bundle DIRECTORY)',
+  'start <id>': 'start a created container',
+  'state <id>': "print a container's state in JSON",
+  'kill <id> [signal]': "send a signal; TERM presses a unikernel's power button",
+  'delete <id>': 'remove a stopped container (--force: a running one, too)',
+  'run <id>': 'create, start, wait for and delete a container',
+  'exec <id> <command>': 'run a command in a container that is no unikernel',
+  'pause <id>': 'hold a container',
+  'resume <id>': 'let a held container go on',
+  'ps <id>': 'list the processes of a container',
+  list: 'list the containers',
+  'events <id>': 'show what a container uses and what happens to it',
+  'update <id>': 'change the limits of a container',
+  spec: 'write an example of a config.json',
+  features: 'print what the runtime can do',
 };
+
+const description = `An OCI runtime that makes unikernels ordinary containers. Container engines call it in crun's place:
+a container that carries a unikernel becomes a virtual machine, every other container goes to crun.
+
+The commands with an id, and list, spec and features, are those that engines use.
+"ucrun help COMMAND" explains one; "man ucrun" says more.`;
+
+/** The commands below `image`, by the names that a misspelled one may have meant. */
+const imageCommands = ['ls', 'list', 'inspect'];
 
 /**
  * `--help`, `--version`, and the commands that people type.
@@ -29,83 +44,111 @@ export const ociVerbs: Readonly<Record<string, string>> = {
  */
 export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): Promise<number> {
   const asked = line.globalArgs;
-  const asksForEither = asked.some((arg) => asksForHelp(arg) || asksForVersion(arg));
-  if (line.verb === undefined && asked.length > 0 && !asksForEither) {
-    throw new RuntimeError('USAGE', `no command in "${asked.join(' ')}"`, {
-      hint: 'ucrun --help lists the commands',
-    });
+  if (asked.some(asksForVersion)) {
+    const { config } = await readUsableConfigFor(env);
+    print(versionText(config, env));
+    return 0;
   }
-  const config = await readConfigFor(env);
-  if (asked.some(asksForVersion)) print(versionText(config, env));
-  else await commands(config).parseAsync(argumentsFor(line));
+  const isQuestion = asked.some((arg) => asksForHelp(arg) || asksForCompletions(arg));
+  if (line.verb === undefined && asked.length > 0 && !isQuestion) {
+    throw new RuntimeError('USAGE', `no command in "${asked.join(' ')}"`, { hint: generalHint });
+  }
+  await commands(line, env).parseAsync(argumentsFor(line));
   return 0;
 }
 
-function commands(config: Config): Argv {
-  return yargs()
-    .scriptName('ucrun')
-    .usage(usage())
-    .command('image', 'the unikernels that SERVICE_NAME can name', (image) =>
+const generalHint = 'ucrun --help lists the commands';
+
+function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
+  const parser = yargs().scriptName('ucrun').usage(`ucrun [OPTIONS] COMMAND\n\n${description}`);
+  // Only the help and the completion see these: a line with such a verb goes another way.
+  for (const [verb, help] of Object.entries(ociVerbs)) parser.command(verb, help);
+  return parser
+    .command('image', 'list and inspect the unikernels that SERVICE_NAME can name', (image) =>
       image
+        .usage('ucrun image COMMAND\n\nThe unikernels that SERVICE_NAME can name, from the registry.')
         .command(
           ['ls', 'list'],
           'list them',
           (list) => list.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
-          ({ json }) => print(imageList(config.registries, json)),
+          async ({ json }) => {
+            const { registries } = await readConfigFor(env);
+            print(imageList(registries, json));
+            writeSync(2, emptyRegistries(registries));
+          },
         )
         .command(
           'inspect <name>',
           'show one, and whether it can start',
           (inspect) =>
             inspect.positional('name', { type: 'string', demandOption: true, describe: 'its name' }),
-          ({ name }) => print(imageInspect(config.registries, name)),
+          async ({ name }) => print(imageInspect((await readConfigFor(env)).registries, name)),
         )
         .demandCommand(1, 'image needs a command: ls or inspect')
         .strict(),
     )
-    .completion('completion', 'print a completion script for the shell')
+    .completion('completion', 'print a script that completes command lines in bash or zsh')
+    .command('help [command]', 'show this, or what a command is for')
     .version(ucrunVersion())
-    .option('root', { type: 'string', describe: 'where crun keeps its state' })
-    .option('log', { type: 'string', describe: 'file to write errors to' })
-    .option('log-format', { choices: ['text', 'json'] as const, describe: 'the form of the error log' })
-    .option('debug', { type: 'boolean', describe: 'say on stderr what is done' })
+    .describe('version', 'print the versions of ucrun, crun and QEMU')
+    .alias('version', ['v', 'V'])
+    .option('root', { type: 'string', describe: 'the directory where crun keeps its state' })
+    .option('log', { type: 'string', describe: 'a file to write errors to, beside stderr' })
+    .option('log-format', {
+      choices: ['text', 'json'] as const,
+      describe: 'the form of the errors in that file',
+    })
+    .option('debug', { type: 'boolean', describe: 'say on stderr what ucrun does' })
     .help()
+    .describe('help', 'show this')
     .alias('help', ['h', '?'])
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .strict()
     .fail((message, error) => {
-      if (error instanceof RuntimeError) throw error;
-      throw (
-        error ?? new RuntimeError('USAGE', usageProblem(message), { hint: 'ucrun --help lists the commands' })
-      );
+      throw error ?? usageError(line, message);
     });
 }
 
 /** What yargs has to say, in our words and with the user's as they were typed. */
-function usageProblem(message: string): string {
+function usageError(line: CommandLine, message: string): RuntimeError {
+  const isImage = line.verb === 'image';
+  const hint = isImage ? 'ucrun image --help lists its commands' : generalHint;
   // Only `image inspect` has an argument that must be there.
   if (message.startsWith('Not enough non-option arguments'))
-    return 'image inspect needs the name of a unikernel';
-  return message.charAt(0).toLowerCase() + message.slice(1);
+    return new RuntimeError('USAGE', 'image inspect needs the name of a unikernel', {
+      hint: 'ucrun image ls lists the names',
+    });
+  const [, name, given, choices] = /Argument: (\S+), Given: (".*?"), Choices: (.*)/.exec(message) ?? [];
+  if (name !== undefined)
+    return new RuntimeError('USAGE', `option --${name} is ${given}, not one of ${choices}`, { hint });
+  const unknown = /^Unknown (?:argument|command)s?: ([^,]*)/.exec(message)?.[1];
+  if (unknown === undefined)
+    return new RuntimeError('USAGE', message.charAt(0).toLowerCase() + message.slice(1), { hint });
+  // yargs leaves out the dashes of an option.
+  const option = line.args.find((arg) => /^-+/.test(arg) && arg.replace(/^-+|=.*$/g, '') === unknown);
+  if (option !== undefined) return new RuntimeError('USAGE', `unknown option "${option}"`, { hint });
+  if (!isImage || line.verbArgs[0] !== unknown)
+    return new RuntimeError('USAGE', `unexpected argument "${unknown}"`, { hint });
+  const near = nearest(unknown, imageCommands);
+  return new RuntimeError('USAGE', `unknown command "image ${unknown}"`, {
+    hint: near === undefined ? hint : `did you mean "image ${near}"?`,
+  });
 }
 
-function usage(): string {
-  const width = Math.max(...Object.keys(ociVerbs).map((verb) => verb.length));
-  const verbs = Object.entries(ociVerbs).map(([verb, help]) => `  ${verb.padEnd(width)}  ${help}`);
-  return [
-    'ucrun [OPTIONS] COMMAND',
-    '',
-    "An OCI runtime that makes unikernels ordinary containers; all others are crun's.",
-    '',
-    'OCI commands:',
-    ...verbs,
-  ].join('\n');
-}
-
-/** `help` is what `--help` is, with or without a command behind it. */
-function argumentsFor({ args, verb, verbArgs }: CommandLine): readonly string[] {
-  if (verb === undefined && args.length === 0) return ['--help'];
-  return verb === 'help' ? [...verbArgs, '--help'] : args;
+/**
+ * `help` is what `--help` is, with or without a command of ours behind it.
+ * @throws RuntimeError USAGE
+ */
+function argumentsFor({ args, verb, verbArgs, globalArgs }: CommandLine): readonly string[] {
+  if (globalArgs.some(asksForCompletions)) return args;
+  if (verb === 'help') {
+    const [word, ...more] = verbArgs.filter((arg) => !asksForHelp(arg));
+    if (word === undefined || word === 'help') return ['--help'];
+    if (!peoplesVerbs.has(word)) throw unknownCommand(word);
+    return [word, ...more, '--help'];
+  }
+  const isOwn = verb !== undefined && peoplesVerbs.has(verb);
+  return isOwn ? args : ['--help'];
 }
 
 function print(text: string): void {

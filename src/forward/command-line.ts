@@ -112,8 +112,8 @@ const verbValueOptions: Readonly<Record<string, ReadonlySet<string>>> = {
 };
 const noValueOptions: ReadonlySet<string> = new Set();
 
-/** Every verb that an engine may use; an unknown global option's value is told from the verb by this list. */
-const verbs: ReadonlySet<string> = new Set([
+/** Every verb of crun's or runc's, which an engine may use. */
+export const engineVerbs: ReadonlySet<string> = new Set([
   'create',
   'start',
   'state',
@@ -132,11 +132,18 @@ const verbs: ReadonlySet<string> = new Set([
   'spec',
   'features',
   'mounts',
-  'help',
-  'image',
-  'prepare',
-  'completion',
 ]);
+
+/** What people type, and no engine. */
+export const peoplesVerbs: ReadonlySet<string> = new Set(['help', 'image', 'completion']);
+
+/** Every verb there is; an unknown global option's value is told from the verb by this list. */
+const verbs: ReadonlySet<string> = new Set([...engineVerbs, ...peoplesVerbs, 'prepare']);
+
+/** Whether it is a verb that ucrun or some crun knows. */
+export function isVerb(word: string): boolean {
+  return verbs.has(word);
+}
 
 /**
  * Split an argument list into global options, verb and the verb's own arguments.

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { probeGuestElf } from '../../src/unikernel/probe-guest.ts';
@@ -70,11 +78,12 @@ vmm.accelerator = "tcg"
     args: readonly string[],
     stdio: readonly number[] = [],
     env: NodeJS.ProcessEnv = {},
+    stdin: number | 'ignore' = 'ignore',
   ): Promise<Ended> {
     const child = spawn(process.execPath, [main, ...args], {
       cwd: this.folder,
       env: { UCRUN_CONFIG: join(this.folder, 'config.toml'), ...env },
-      stdio: ['ignore', 'pipe', 'pipe', ...stdio],
+      stdio: [stdin, 'pipe', 'pipe', ...stdio],
     });
     const texts = ['', ''];
     for (const [index, stream] of [child.stdout, child.stderr].entries()) {
@@ -197,6 +206,62 @@ t.test('what is wrong with a create is said before crun is asked, and leaves not
       }),
     ),
   );
+});
+
+t.test('a mistake in the configuration stops new containers, and locks up none that exist', async (t) => {
+  const setting = new Setting(t, `echo '{"status":"created"}'`);
+  setting.addUnikernel('good', { guest: 'raw', kernel: 'kernel.elf' });
+  setting.writeBundle(withEnv('SERVICE_NAME=good'));
+  const config = join(setting.folder, 'config.toml');
+  const right = readFileSync(config, 'utf8');
+  const broken = [`${right}colour = 1\n`, `${right}machine.cpus = "two"\n`, `${right}<html>\n`];
+  const verbs: readonly (readonly string[])[] = [
+    ['state', 'id'],
+    ['kill', 'id', 'KILL'],
+    ['--root', '/r', 'list'],
+    ['delete', '--force', 'id'],
+  ];
+  for (const text of broken) {
+    writeFileSync(config, right);
+    t.match(await setting.run(['create', '--bundle', 'bundle', 'id']), { status: 0 });
+    writeFileSync(config, text);
+    for (const verb of ['create', 'run']) {
+      const ended = await setting.run([verb, '--bundle', 'bundle', 'other']);
+      t.match(ended, { status: 1, stdout: '', stderr: /config\.toml/ }, verb);
+    }
+    t.ok(
+      setting.state.some((name) => name.endsWith(':id')),
+      'there is a container',
+    );
+    for (const args of verbs) t.match(await setting.run(args), { status: 0, stderr: '' }, args.join(' '));
+    t.strictSame(setting.state, [], 'delete found its record');
+    t.match(await setting.run(['--debug', 'list']), { stderr: /a part of the configuration is not used/ });
+  }
+});
+
+t.test('SERVICE_NAME is a variable like any other where the configuration says so', async (t) => {
+  const setting = new Setting(t, 'exit 42');
+  appendFileSync(join(setting.folder, 'config.toml'), 'service_name = false\n');
+  setting.writeBundle(withEnv('SERVICE_NAME=good'));
+  const args = ['create', '--bundle', 'bundle', 'id'];
+  t.match(await setting.run(args), { status: 42, stderr: '' });
+  t.strictSame(setting.call?.args, args);
+});
+
+t.test('prepare says who calls it', async (t) => {
+  const setting = new Setting(t);
+  for (const [args, input, message] of [
+    [[], '', '"prepare" names no directory'],
+    [['/d'], '', '"prepare" has no state in JSON on its standard input'],
+    [['/d'], '[]', '"prepare" has no pid in the state on its standard input'],
+    [['/d'], '{"pid":"1"}', '"prepare" has no pid in the state on its standard input'],
+  ] as const) {
+    const stdin = join(setting.folder, 'stdin');
+    writeFileSync(stdin, input);
+    const ended = await setting.run(['prepare', ...args], [], {}, openSync(stdin, 'r'));
+    const hint = 'crun calls it while "run" makes a container; it is not for people';
+    t.strictSame([ended.status, ended.stderr], [1, `ucrun: ${message}\nhint: ${hint}\n`]);
+  }
 });
 
 t.test('a unikernel is created by handing crun a bundle of our own', async (t) => {

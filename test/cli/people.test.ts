@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
@@ -39,7 +39,7 @@ function setting(t: Test) {
     ]);
     return { status, stdout, stderr };
   };
-  return { registry, run };
+  return { folder, registry, run };
 }
 
 t.test('the help is the same however it is asked for', async (t) => {
@@ -48,7 +48,17 @@ t.test('the help is the same however it is asked for', async (t) => {
   t.match(help, { status: 0, stdout: /^ucrun \[OPTIONS\] COMMAND\n/, stderr: '' });
   const same = async (expected: Ended, forms: readonly (readonly string[])[]) =>
     await Promise.all(forms.map(async (form) => t.strictSame(await run(...form), expected, form.join(' '))));
-  await same(help, [['--help'], ['-h'], ['-?'], ['help']]);
+  await same(help, [
+    ['--help'],
+    ['-h'],
+    ['-?'],
+    ['help'],
+    ['help', '--help'],
+    ['help', 'help'],
+    ['--help', 'create'],
+  ]);
+  t.match(help.stdout, /^ {2}ucrun kill <id> \[signal\] {3}send a signal/m);
+  t.match(help.stdout, /^ {2}ucrun image {2,}list and inspect/m);
   const ofImage = await run('image', '--help');
   t.match(ofImage, { status: 0, stdout: /ucrun image inspect <name>/, stderr: '' });
   await same(ofImage, [
@@ -86,6 +96,50 @@ t.test('image ls lists the registry, broken entries with what is wrong', async (
   t.strictSame(others, []);
 });
 
+t.test('image ls of an empty registry says where it looked', async (t) => {
+  const { folder, registry, run } = setting(t);
+  rmSync(registry, { recursive: true });
+  const note = (where: string) =>
+    `no unikernels in ${where}; each is a folder there with a unikernel.json, see "man ucrun"\n`;
+  t.strictSame(await run('image', 'ls'), {
+    status: 0,
+    stdout: 'NAME  GUEST  MEMORY  PORTS  KERNEL\n',
+    stderr: note(registry),
+  });
+  t.strictSame(await run('image', 'ls', '--json'), { status: 0, stdout: '[]\n', stderr: note(registry) });
+  writeFileSync(join(folder, 'config.toml'), 'registries = []');
+  t.match(await run('image', 'ls'), { status: 0, stderr: 'no registry is configured\n' });
+});
+
+t.test('help VERB is crun’s help of that verb', async (t) => {
+  const { folder, run } = setting(t);
+  const crun = join(folder, 'crun');
+  writeFileSync(crun, '#!/bin/sh\necho "crun: $*"\nexit 3\n', { mode: 0o755 });
+  writeFileSync(join(folder, 'config.toml'), `crun = "${crun}"`);
+  t.strictSame(await run('--root', '/r', 'help', 'create'), {
+    status: 3,
+    stdout: 'crun: --root /r create --help\n',
+    stderr: '',
+  });
+});
+
+t.test('the script that completion prints gets its words', async (t) => {
+  const { run } = setting(t);
+  t.match(await run('completion'), { status: 0, stdout: /ucrun --get-yargs-completions/ });
+  const words = async (...typed: readonly string[]) =>
+    (await run('--get-yargs-completions', 'ucrun', ...typed)).stdout.split('\n');
+  t.ok((await words('st')).includes('state'));
+  t.strictSame(await words('image', ''), ['ls', 'inspect', '']);
+});
+
+t.test('help and versions do not need a right configuration, the registry does', async (t) => {
+  const { folder, run } = setting(t);
+  writeFileSync(join(folder, 'config.toml'), '<html>');
+  for (const args of [['--help'], ['--version'], ['completion']])
+    t.match(await run(...args), { status: 0, stderr: '' }, args.join(' '));
+  t.match(await run('image', 'ls'), { status: 1, stdout: '', stderr: /is no valid TOML: line 1, / });
+});
+
 t.test('image inspect shows a unikernel with its files and its kernel', async (t) => {
   const { registry, run } = setting(t);
   const { status, stdout, stderr } = await run('image', 'inspect', 'good');
@@ -101,11 +155,27 @@ t.test('image inspect shows a unikernel with its files and its kernel', async (t
 t.test('a command line that cannot be meant is refused with a remedy', async (t) => {
   const { run } = setting(t);
   const hint = 'hint: ucrun --help lists the commands';
+  const imageHint = 'hint: ucrun image --help lists its commands';
   const cases: readonly [args: readonly string[], stderr: string][] = [
     [['--unknown'], `ucrun: no command in "--unknown"\n${hint}\n`],
-    [['image'], `ucrun: image needs a command: ls or inspect\n${hint}\n`],
-    [['image', 'Lss'], `ucrun: unknown argument: Lss\n${hint}\n`],
-    [['image', 'inspect'], `ucrun: image inspect needs the name of a unikernel\n${hint}\n`],
+    [['bogus'], `ucrun: unknown command "bogus"\n${hint}\n`],
+    [['help', 'bogus'], `ucrun: unknown command "bogus"\n${hint}\n`],
+    [['--root', '/r', 'killl', 'id'], 'ucrun: unknown command "killl"\nhint: did you mean "kill"?\n'],
+    [['help', 'imgae'], 'ucrun: unknown command "imgae"\nhint: did you mean "image"?\n'],
+    [['help', 'prepare'], `ucrun: unknown command "prepare"\n${hint}\n`],
+    [['image'], `ucrun: image needs a command: ls or inspect\n${imageHint}\n`],
+    [['image', 'lss'], 'ucrun: unknown command "image lss"\nhint: did you mean "image ls"?\n'],
+    [['image', 'Paint'], `ucrun: unknown command "image Paint"\n${imageHint}\n`],
+    [['image', 'ls', 'more'], `ucrun: unexpected argument "more"\n${imageHint}\n`],
+    [['image', 'ls', '--jsno=1'], `ucrun: unknown option "--jsno=1"\n${imageHint}\n`],
+    [
+      ['--log-format', 'xml', 'image', 'ls'],
+      `ucrun: option --log-format is "xml", not one of "text", "json"\n${imageHint}\n`,
+    ],
+    [
+      ['image', 'inspect'],
+      'ucrun: image inspect needs the name of a unikernel\nhint: ucrun image ls lists the names\n',
+    ],
     [
       ['image', 'inspect', 'goood'],
       'ucrun: unikernel "goood" is unknown; there are: good, odd\nhint: did you mean "good"?\n',
