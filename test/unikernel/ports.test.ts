@@ -54,7 +54,11 @@ t.test('parsePorts() refuses to offer two ports on one', async (t) => {
   for (const text of ['80,80', '80,80/tcp', '80:1,80:2', '53/udp,1,53/udp']) {
     t.throws(
       () => parsePorts(text, 'PORT'),
-      { code: 'PORT_INVALID', message: /^PORT names port (80\/tcp|53\/udp) twice$/, hint: /8080:80,8081:81$/ },
+      {
+        code: 'PORT_INVALID',
+        message: /^PORT names port (80\/tcp|53\/udp) twice$/,
+        hint: /8080:80,8081:81$/,
+      },
       text,
     );
   }
