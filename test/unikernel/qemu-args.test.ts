@@ -73,10 +73,10 @@ t.test('qemuArgs() always confines QEMU and never opens a monitor on the console
 t.test('qemuArgs() forwards the ports of the user stack, and no others', async (t) => {
   t.equal(
     valueBehind(qemuArgs(microvm, userNetwork, ''), '-netdev'),
-    'user,id=net0,ipv6=off,hostfwd=tcp::8080-:80,hostfwd=udp::5353-:53',
+    'user,id=net0,net=10.0.2.0/24,ipv6=off,hostfwd=tcp::8080-:80,hostfwd=udp::5353-:53',
   );
   t.equal(
     valueBehind(qemuArgs(microvm, { ...userNetwork, ports: [] }, ''), '-netdev'),
-    'user,id=net0,ipv6=off',
+    'user,id=net0,net=10.0.2.0/24,ipv6=off',
   );
 });
