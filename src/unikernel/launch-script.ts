@@ -5,6 +5,8 @@ import { shellQuote } from './shell-quote.ts';
 export const exitStatuses = {
   /** QEMU never ran the guest; the status that podman uses for failures of its own making. */
   vmmFailed: 125,
+  /** The guest panicked, or reset itself without a word: as if SIGABRT had ended it. */
+  crashed: 134,
   /** The guest did not end by itself after a stop signal and was switched off: as if SIGTERM had ended it. */
   switchedOff: 143,
 } as const;
@@ -21,31 +23,39 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
 
 /**
  * The sandbox's first process, a POSIX shell script that runs QEMU, gives the guest its time to end when a stop signal
- * comes, and turns QEMU's exit status into the guest's.
+ * comes, and turns the way QEMU ended into the guest's exit status.
  *
  * `wait` is what a signal can interrupt, so QEMU runs in the background, with its standard input handed to it, since the
  * shell would give it /dev/null. The grace period is kept in here because here it holds even when the engine and
  * whoever sent the signal are gone, and no process of ours stays outside.
+ *
+ * What QEMU wrote is not trusted: only regular files are opened, which cannot block, and of the events only the end counts.
  */
 export function renderLaunchScript({ qemu, args, graceMs }: LaunchRequest): string {
+  const { run, exitStatus, vmmErrors } = sandboxPaths;
+  const { vmmFailed, crashed, switchedOff } = exitStatuses;
+  const events = usesKvm(args) ? watchedEvents : writtenEvents;
   const graceSeconds = (graceMs / 1000).toFixed(3);
   return `exec 3<&0
 interrupted= status= timer= vmm=
 switch_off() {
   interrupted=1
-  [ -n "$vmm" ] || exit ${exitStatuses.switchedOff}
+  [ -n "$vmm" ] || exit ${switchedOff}
   [ -z "$timer" ] || return
   (
     trap 'kill "$nap" 2>/dev/null; exit' TERM
     sleep ${graceSeconds} & nap=$!
-    wait "$nap" && : >${sandboxPaths.run}/switched-off && kill -TERM "$vmm"
-  ) 3<&- &
+    wait "$nap" && : >${run}/switched-off && kill -TERM "$vmm"
+  ) 3<&- ${events.closed} &
   timer=$!
 }
 trap switch_off TERM INT QUIT HUP PWR
-${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- 2>${sandboxPaths.vmmErrors} &
+# QEMU adds to this byte, so that there is room for the status when the file system is full.
+printf . >${exitStatus}
+${events.open}
+${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- ${events.handed} 2>${vmmErrors} &
 vmm=$!
-exec </dev/null 3<&-
+${events.watch}exec </dev/null 3<&- ${events.closed}
 while :; do
   interrupted=
   wait "$vmm"
@@ -57,23 +67,109 @@ while :; do
   [ -z "$BASH_VERSION" ] || kill -0 "$vmm" 2>/dev/null || break
 done
 [ -z "$timer" ] || kill "$timer" 2>/dev/null
-if [ -s ${sandboxPaths.exitStatus} ]; then
-  set -- $(od -An -tu1 -N1 ${sandboxPaths.exitStatus})
-  exit "$1"
+if [ -f ${exitStatus} ]; then
+  set -- $(od -An -tu1 -j1 -N1 ${exitStatus})
+  [ $# = 0 ] || exit "$1"
 fi
-[ ! -e ${sandboxPaths.run}/switched-off ] || exit ${exitStatuses.switchedOff}
+[ ! -e ${run}/switched-off ] || exit ${switchedOff}
 failed=
-while IFS= read -r line; do
-  case $line in
-    *': warning: '* | *': terminating on signal '* | '') ;;
-    *) failed=1; printf 'ucrun: %s\\n' "$line" >&2 ;;
-  esac
-done <${sandboxPaths.vmmErrors}
+if [ -f ${vmmErrors} ]; then
+  while IFS= read -r line; do
+    case $line in
+      *': warning: '* | *': terminating on signal '* | '') ;;
+      *) failed=1; printf 'ucrun: %s\\n' "$line" >&2 ;;
+    esac
+  done <${vmmErrors}
+fi
 case $status in # 126 and 127: the shell could not start QEMU
-  1 | 126 | 127) [ -z "$failed" ] || exit ${exitStatuses.vmmFailed} ;;
+  1 | 126 | 127) [ -z "$failed" ] || exit ${vmmFailed} ;;
 esac
+if [ "$status" = 0 ]; then
+  ${events.settle}last=
+  [ ! -f ${events.file} ] || last=$(tail -c 1024 ${events.file})
+  case $last in
+    *'"status": "internal-error"'* | *'"status": "io-error"'*)
+      last=\${last#*'"status": "'}
+      printf 'ucrun: QEMU stopped the machine: %s\\n' "\${last%%[!a-z-]*}" >&2
+      exit ${vmmFailed} ;;
+    *'"reason": "guest-panic"'*)
+      echo 'ucrun: the guest panicked' >&2
+      exit ${crashed} ;;
+    *'"reason": "guest-reset"'*)
+      # One that was asked to end may do it this way.
+      [ -n "$timer" ] || { echo 'ucrun: the guest reset itself' >&2; exit ${crashed}; } ;;
+    *'"reason": "host-signal"'*) exit ${switchedOff} ;;
+  esac
+fi
 # isa-debug-exit makes QEMU leave with twice the guest's value plus one; 129 to 159 are its deaths by signal.
 if [ "$status" -gt 128 ] && [ "$status" -lt 160 ] || [ $((status % 2)) = 0 ]; then exit "$status"; fi
 exit $((status / 2))
 `;
 }
+
+/** Only with KVM does QEMU come to a state that it stops the machine in and waits for somebody. */
+function usesKvm(args: readonly string[]): boolean {
+  return args.some((arg, at) => arg === 'kvm' && args[at - 1] === '-accel');
+}
+
+/** The parts of the script that see to QEMU's events. */
+interface EventParts {
+  /** Before QEMU starts: the channel, with the commands that make QEMU report events, and only then start the machine. */
+  readonly open: string;
+  /** The redirections of QEMU. */
+  readonly handed: string;
+  /** After QEMU has started. */
+  readonly watch: string;
+  /** The redirections that close what was opened. */
+  readonly closed: string;
+  /** After QEMU has ended, to complete `file`. */
+  readonly settle: string;
+  /** Where the last events are. */
+  readonly file: string;
+}
+
+const firstCommands = `'{"execute":"qmp_capabilities"} {"execute":"cont"}'`;
+
+/** QEMU reads its commands from a file and writes events to another, and nobody reads them before it has ended. */
+const writtenEvents: EventParts = {
+  open: `echo ${firstCommands} >${sandboxPaths.events}.in
+: >${sandboxPaths.events}.out`,
+  handed: '',
+  watch: '',
+  closed: '',
+  settle: '',
+  file: `${sandboxPaths.events}.out`,
+};
+
+/**
+ * A process reads the events as they come, and ends a QEMU that has stopped the machine for an error. When somebody asked it to
+ * stop, the event is the same, so it asks for the state.
+ *
+ * Opening a pipe blocks until its other end is open, so both ends are opened here, with 4 and 6. Then QEMU alone keeps 4, the
+ * end that events are written to, and the process 5 and 7: neither its reading nor its writing can outlast QEMU.
+ */
+const watchedEvents: EventParts = {
+  open: `mkfifo ${sandboxPaths.events}.in ${sandboxPaths.events}.out || exit ${exitStatuses.vmmFailed}
+exec 4<>${sandboxPaths.events}.out 5<${sandboxPaths.events}.out 6<>${sandboxPaths.events}.in 7>${sandboxPaths.events}.in
+echo ${firstCommands} >&6`,
+  handed: '5<&- 6<&- 7<&-',
+  watch: `(
+  trap '' TERM INT QUIT HUP PWR PIPE
+  while IFS= read -r line; do
+    case $line in
+      *'"event": "STOP"'*) echo '{"execute":"query-status"}' >&7 ;;
+      *'"event": "SHUTDOWN"'*) printf '%s\\n' "$line" >>${sandboxPaths.lastEvents} ;;
+      *'"status": "internal-error"'* | *'"status": "io-error"'*)
+        printf '%s\\n' "$line" >>${sandboxPaths.lastEvents}
+        kill -TERM "$vmm" ;;
+    esac
+  done
+) <&5 >/dev/null 2>&1 3<&- 4<&- 5<&- 6<&- &
+watcher=$!
+`,
+  closed: '4<&- 5<&- 6<&- 7<&-',
+  settle: `trap '' TERM INT QUIT HUP PWR
+  wait "$watcher"
+  `,
+  file: sandboxPaths.lastEvents,
+};

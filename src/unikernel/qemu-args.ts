@@ -3,9 +3,10 @@ import type { DeviceBus, MachinePlan } from './machine.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 
-/** I/O ports of the exit protocol, see docs/guests.md: the status byte, and "end now". */
+/** I/O ports of the exit protocol, see docs/guests.md: the status byte, "end now", and "I have panicked". */
 const exitStatusPort = '0x500';
 const exitPort = '0x501';
+const panicPort = '0x505';
 
 /**
  * The complete QEMU command line without the program's name, as it is inside the sandbox.
@@ -40,12 +41,20 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     `socket,id=qmp,path=${sandboxPaths.qmp},server=on,wait=off`,
     '-mon',
     'chardev=qmp,mode=control',
+    // Here QEMU says why the machine ended. It only starts when the launch script says so on it, or an early end would go unsaid.
+    '-S',
     '-chardev',
-    `file,id=exit,path=${sandboxPaths.exitStatus}`,
+    `pipe,id=events,path=${sandboxPaths.events}`,
+    '-mon',
+    'chardev=events,mode=control',
+    '-chardev',
+    `file,id=exit,path=${sandboxPaths.exitStatus},append=on`,
     '-device',
     `isa-debugcon,iobase=${exitStatusPort},chardev=exit`,
     '-device',
     `isa-debug-exit,iobase=${exitPort},iosize=4`,
+    '-device',
+    `pvpanic,ioport=${panicPort}`,
     ...(machine.guest === 'linux' ? ['-device', `virtio-rng-${deviceSuffix(machine.bus)}`] : []),
     ...networkArgs(network, machine.bus),
     ...machine.extraArgs,

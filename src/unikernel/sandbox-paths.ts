@@ -10,8 +10,12 @@ export const sandboxPaths = {
   run: '/ucrun/run',
   /** QEMU's control socket. */
   qmp: '/ucrun/run/qmp.sock',
-  /** One byte: the exit status that the guest wrote to its exit port. */
+  /** A byte of the launch script's, then the exit status that the guest wrote to its exit port. */
   exitStatus: '/ucrun/run/exit',
+  /** A second control channel, on which QEMU says why it ends: two files with `.in` and `.out` behind this. */
+  events: '/ucrun/run/events',
+  /** What whoever reads that channel thought worth keeping; there only where somebody does. */
+  lastEvents: '/ucrun/run/last-events',
   /** What QEMU itself had to say; the console has stdout to itself. */
   vmmErrors: '/ucrun/run/vmm.err',
 } as const;

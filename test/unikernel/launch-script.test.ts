@@ -1,16 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { isErrno } from '../../src/base/errno.ts';
+import type { Accelerator } from '../../src/unikernel/accelerator.ts';
 import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
+import { probeGuestElf, probeSuccessStatus } from '../../src/unikernel/probe-guest.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
-import { matchesGolden } from './support/golden.ts';
-import { microvm, tapNetwork } from './support/plans.ts';
+import { goldenFiles, matchesGolden } from './support/golden.ts';
+import { kvm, microvm, noNetwork, tapNetwork, tcg } from './support/plans.ts';
 import { shells } from './support/shells.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ucrun-launch-'));
@@ -21,6 +32,7 @@ interface LaunchOptions {
   readonly vmm: string;
   readonly graceMs?: number;
   readonly input?: string;
+  readonly accelerator?: Accelerator['kind'];
   /** Changes the script before it is run. */
   readonly edit?: (script: string) => string;
 }
@@ -43,14 +55,14 @@ class Launched {
 
   constructor(
     shell: readonly string[],
-    { vmm, graceMs = 30_000, input, edit = (script) => script }: LaunchOptions,
+    { vmm, graceMs = 30_000, input, accelerator = 'tcg', edit = (script) => script }: LaunchOptions,
   ) {
     const home = join(folder, String(Launched.#count++));
     this.run = join(home, 'run');
     mkdirSync(this.run, { recursive: true });
     const script = renderLaunchScript({
       qemu: '/bin/sh',
-      args: ['-c', `RUN='${this.run}'\n${vmm}`],
+      args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
       graceMs,
     });
     const file = join(home, 'launch');
@@ -126,8 +138,18 @@ const usual = { signal: null, stdout: '', stderr: '' };
 /** Runs until it is told to end, and says when it is ready for that. */
 const endless = (onTerm: string) => `trap '${onTerm}' TERM; echo up; while :; do sleep 0.02; done`;
 
-for (const [name, shell] of shells()) {
-  const launch = (options: LaunchOptions) => new Launched(shell, options);
+/** QEMU's word for why it ends, as a command that says it where QEMU would. */
+const reports = (reason: string) =>
+  `echo '{"timestamp": {"seconds": 1}, "event": "SHUTDOWN", "data": {"guest": true, "reason": "${reason}"}}' >>"$RUN/events.out"`;
+const panicked = 'ucrun: the guest panicked\n';
+const reset = 'ucrun: the guest reset itself\n';
+
+const kinds = shells().flatMap(([name, shell]) =>
+  (['tcg', 'kvm'] as const).map((accelerator) => ({ name: `${name}, ${accelerator}`, shell, accelerator })),
+);
+
+for (const { name, shell, accelerator } of kinds) {
+  const launch = (options: LaunchOptions) => new Launched(shell, { accelerator, ...options });
   /** A launch to its end, which nothing may survive. */
   const outcome = async (t: Test, launched: Launched): Promise<Ended> => {
     const ended = await launched.ended;
@@ -170,22 +192,57 @@ for (const [name, shell] of shells()) {
         `printf '%s\\n' '%s \\n $HOME "x"' >&2; exit 85`,
         { status: 42, stderr: 'ucrun: %s \\n $HOME "x"\n' },
       ],
+      [
+        'QEMU is told to report before it starts the machine',
+        'read -r commands <"$RUN/events.in"; echo "$commands"; exit 0',
+        { status: 0, stdout: '{"execute":"qmp_capabilities"} {"execute":"cont"}\n' },
+      ],
       ['QEMU was killed', 'kill -KILL $$', { status: 137, stderr: shellSaysSo }],
       ['QEMU crashed', 'ulimit -c 0; kill -SEGV $$', { status: 139, stderr: shellSaysSo }],
       ['QEMU aborted', 'ulimit -c 0; kill -ABRT $$', { status: 134, stderr: shellSaysSo }],
       ['QEMU was ended by another', 'kill -TERM $$', { status: 143, stderr: shellSaysSo }],
-      ['the exit byte wins over the status', `printf '\\052' >"$RUN/exit"; exit 0`, { status: 42 }],
-      ['the exit byte 0', `printf '\\0' >"$RUN/exit"; exit 1`, { status: 0 }],
+      ['the exit byte wins over the status', `printf '\\052' >>"$RUN/exit"; exit 0`, { status: 42 }],
+      ['the exit byte 0', `printf '\\0' >>"$RUN/exit"; exit 1`, { status: 0 }],
       [
         'the exit byte 200, which isa-debug-exit cannot say',
-        `printf '\\310' >"$RUN/exit"; exit 145`,
+        `printf '\\310' >>"$RUN/exit"; exit 145`,
         { status: 200 },
       ],
-      ['the exit byte 255', `printf '\\377' >"$RUN/exit"; exit 255`, { status: 255 }],
-      ['the first of many exit bytes', `printf '\\007abc' >"$RUN/exit"; exit 0`, { status: 7 }],
-      ['no exit byte', ': >"$RUN/exit"; exit 85', { status: 42 }],
+      ['the exit byte 255', `printf '\\377' >>"$RUN/exit"; exit 255`, { status: 255 }],
+      ['the first of many exit bytes', `printf '\\007abc' >>"$RUN/exit"; exit 0`, { status: 7 }],
+      ['QEMU emptied the file of the exit byte', ': >"$RUN/exit"; exit 85', { status: 42, stderr: /^od: / }],
       ['a word of the console', 'echo hello; exit 0', { status: 0, stdout: 'hello\n' }],
-      ['QEMU removed what it said', 'rm "$RUN/vmm.err"; exit 85', { status: 42, stderr: /vmm\.err/ }],
+      ['the guest panicked', `${reports('guest-panic')}; exit 0`, { status: 134, stderr: panicked }],
+      ['the guest reset itself', `${reports('guest-reset')}; exit 0`, { status: 134, stderr: reset }],
+      ['the guest powered off', `${reports('guest-shutdown')}; exit 0`, { status: 0 }],
+      ['QEMU was told to quit', `${reports('host-qmp-quit')}; exit 0`, { status: 0 }],
+      ['QEMU was ended by another, and said so', `${reports('host-signal')}; exit 0`, { status: 143 }],
+      [
+        'the exit byte wins over a panic',
+        `printf '\\7' >>"$RUN/exit"; ${reports('guest-panic')}; exit 0`,
+        { status: 7 },
+      ],
+      [
+        'the status of isa-debug-exit wins over a reason, which newer QEMUs give then, too',
+        `${reports('guest-shutdown')}; exit 85`,
+        { status: 42 },
+      ],
+      [
+        'QEMU complained, and the guest panicked',
+        `echo "qemu: odd" >&2; ${reports('guest-panic')}; exit 0`,
+        { status: 134, stderr: `ucrun: qemu: odd\n${panicked}` },
+      ],
+      [
+        'a report is only text',
+        `echo '$(echo no >&2) "; echo no >&2; \`echo no >&2\`' >>"$RUN/events.out"; exit 0`,
+        { status: 0 },
+      ],
+      ['QEMU removed what it wrote', 'rm "$RUN"/*; exit 85', { status: 42 }],
+      [
+        'QEMU left traps to open in place of what it wrote',
+        'for f in exit vmm.err events.out last-events; do rm -f "$RUN/$f"; mkfifo "$RUN/$f"; done; exit 0',
+        { status: 0 },
+      ],
     ];
     await Promise.all(
       cases.map(async ([what, vmm, expected]) => {
@@ -214,7 +271,7 @@ for (const [name, shell] of shells()) {
       { ...usual, status: 42 },
       'what it does not read is nobody else’s to read',
     );
-    const descriptor = launch({ vmm: '[ ! -e /proc/$$/fd/3 ] || echo open' });
+    const descriptor = launch({ vmm: 'for n in 3 5 6 7; do [ ! -e /proc/$$/fd/$n ] || echo open; done' });
     t.match(
       await outcome(t, descriptor),
       { ...usual, status: 0 },
@@ -264,10 +321,19 @@ for (const [name, shell] of shells()) {
       stop({ vmm: `${onButton}; exit 0` }, press).then((ended) => {
         t.match(ended, { ...stopped, status: 0 }, 'a guest that powers off in time ended well');
       }),
-      stop({ vmm: `${onButton}; printf '\\011' >"$RUN/exit"; exit 0` }, press).then((ended) => {
+      stop({ vmm: `${onButton}; printf '\\011' >>"$RUN/exit"; exit 0` }, press).then((ended) => {
         t.match(ended, { ...stopped, status: 9 }, 'and with its exit byte, if it wrote one');
       }),
-      stop({ vmm: endless('exit 0'), graceMs: 0 }, nothing).then((ended) => {
+      stop({ vmm: `${onButton}; ${reports('guest-reset')}; exit 0` }, press).then((ended) => {
+        t.match(ended, { ...stopped, status: 0 }, 'or by a reset');
+      }),
+      stop({ vmm: `${onButton}; ${reports('guest-panic')}; exit 0` }, press).then((ended) => {
+        t.match(ended, { ...stopped, status: 134, stderr: panicked }, 'but a panic is a panic');
+      }),
+      stop(
+        { vmm: `ended() { ${reports('host-signal')}; exit 0; }; ${endless('ended')}`, graceMs: 0 },
+        nothing,
+      ).then((ended) => {
         t.match(ended, { ...stopped, status: 143 }, 'no grace: switched off at once');
       }),
       stop(
@@ -324,7 +390,7 @@ for (const [name, shell] of shells()) {
       return status;
     });
     // bash may have lost what QEMU's status was; then it is as if the signal had ended it.
-    const allowed = name === 'bash' ? [42, 143] : [42];
+    const allowed = shell[0] === 'bash' ? [42, 143] : [42];
     const statuses = await Promise.all(rounds);
     t.ok(
       statuses.every((status) => status !== null && allowed.includes(status)),
@@ -343,9 +409,97 @@ for (const [name, shell] of shells()) {
   });
 }
 
-t.test('renderLaunchScript() of a whole command line', async (t) => {
-  const args = qemuArgs(microvm, tapNetwork, `greeting='hello' port=8080`);
-  matchesGolden(t, 'launch/microvm-tap', renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000 }));
+/** A machine that stopped and stays so until somebody ends QEMU; $commands is what it was told before. */
+const stops = (state: string) => `exec 7<"$RUN/events.in"
+read -r commands <&7
+echo '{"timestamp": {"seconds": 1}, "event": "STOP"}' >>"$RUN/events.out"
+read -r question <&7
+echo "$question"
+echo '{"return": {"status": "${state}", "singlestep": false, "running": false}}' >>"$RUN/events.out"`;
+
+for (const [name, shell] of shells()) {
+  t.test(`the launch script under ${name}: a machine that KVM cannot go on with`, async (t) => {
+    const launch = (vmm: string) => new Launched(shell, { vmm, accelerator: 'kvm' });
+    const stdout = '{"execute":"query-status"}\n';
+    for (const state of ['internal-error', 'io-error']) {
+      const stuck = launch(`ended() { ${reports('host-signal')}; exit 0; }
+        echo "KVM: no" >&2; trap ended TERM; ${stops(state)}; while :; do sleep 0.02; done`);
+      t.match(await stuck.ended, {
+        ...usual,
+        status: 125,
+        stdout,
+        stderr: `ucrun: KVM: no\nucrun: QEMU stopped the machine: ${state}\n`,
+      });
+      t.equal(await stuck.killRest(), false, 'no process is left');
+    }
+    const deaf = launch(`exec 7<"$RUN/events.in"; n=0
+      while [ $n -lt 3000 ]; do echo '{"event": "STOP"}'; n=$((n + 1)); done >>"$RUN/events.out"; sleep 0.3; exit 0`);
+    t.match(await deaf.ended, { ...usual, status: 0 }, 'a QEMU that does not read what it is asked');
+    t.equal(await deaf.killRest(), false, 'no process is left');
+    const paused = launch(`trap 'echo TERM' TERM; ${stops('paused')}; sleep 0.2; exit 85`);
+    t.match(await paused.ended, { ...usual, status: 42, stdout }, 'one that was asked to stop is left alone');
+    t.equal(await paused.killRest(), false, 'no process is left');
+  });
+
+  t.test(`the launch script under ${name}: much that QEMU reports`, async (t) => {
+    const much = `head -c 900000 /dev/zero | tr '\\0' x >>"$RUN/events.out"; echo >>"$RUN/events.out"`;
+    const launched = new Launched(shell, { vmm: `${much}; ${reports('guest-reset')}; exit 0` });
+    t.match(await launched.ended, { ...usual, status: 134, stderr: reset }, 'the last report counts');
+  });
+
+  t.test(`the launch script under ${name}: a real KVM that cannot run a 64-bit guest`, async (t) => {
+    for (const path of ['/dev/kvm', microvm.qemu]) {
+      if (!isUsable(path)) return t.pass(`skipped: ${path} is not here`, { skip: `${path} is not here` });
+    }
+    const kernel = join(folder, 'probe.elf');
+    writeFileSync(kernel, probeGuestElf());
+    const machine = { ...microvm, accelerator: kvm, memoryMiB: 16 };
+    const script = renderLaunchScript({
+      qemu: machine.qemu,
+      args: qemuArgs(machine, noNetwork, ''),
+      graceMs: 1000,
+    });
+    const launched = new Launched(shell, {
+      vmm: '',
+      edit: () => script.replace(sandboxPaths.kernel, kernel),
+    });
+    const patience = new AbortController();
+    const ended = await Promise.race([
+      launched.ended,
+      sleep(2000, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
+    const errors = textOf(join(launched.run, 'vmm.err'));
+    await launched.killRest(0);
+    if (ended?.status === (probeSuccessStatus - 1) / 2) return t.pass('', { skip: 'KVM works here' });
+    if (!errors.includes('KVM internal error')) {
+      return t.pass('', { skip: `KVM fails in another way here: ${errors}` });
+    }
+    t.match(ended, { ...usual, status: 125, stderr: /^ucrun: KVM internal error/ }, 'it ends within 2 s');
+    t.match(ended?.stderr, /^ucrun: QEMU stopped the machine: internal-error$/m);
+    return undefined;
+  });
+}
+
+function isUsable(path: string): boolean {
+  try {
+    accessSync(path, path.startsWith('/dev/') ? constants.R_OK | constants.W_OK : constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+t.test('renderLaunchScript() of whole command lines', async (t) => {
+  for (const accelerator of [tcg, kvm]) {
+    const args = qemuArgs({ ...microvm, accelerator }, tapNetwork, `greeting='hello' port=8080`);
+    matchesGolden(
+      t,
+      `launch/microvm-tap-${accelerator.kind}`,
+      renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000 }),
+    );
+  }
+  t.strictSame(goldenFiles('launch'), ['microvm-tap-kvm', 'microvm-tap-tcg'], 'no golden file is left over');
 });
 
 t.test('renderLaunchScript() writes the grace period in seconds', async (t) => {
