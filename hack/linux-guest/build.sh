@@ -20,7 +20,7 @@ TEXT
 }
 
 # Drivers, in the kernel's words. What is built into a kernel needs no file, and the order is modprobe's business.
-modules=(virtio_mmio virtio_pci virtio_net virtio_blk virtio_balloon button evdev)
+modules=(virtio_mmio virtio_pci virtio_net virtio_blk virtio_balloon button evdev pvpanic_mmio)
 
 # cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
 # noreplace-smp: so does a twentieth what it would patch in itself on finding one CPU.
