@@ -18,6 +18,7 @@ import { firstAnswer, get } from './support/http.ts';
 import { buildPlainImage, buildTrackerImage, plainImage } from './support/images.ts';
 import { nothingLeft, tracesOf } from './support/leftovers.ts';
 import { inspect, podman, podmanOutput } from './support/podman.ts';
+import { waitFor } from './support/wait.ts';
 
 t.before(async () => {
   await buildPlainImage();
@@ -491,8 +492,44 @@ t.test('--rm of a guest that is stopped leaves nothing', async (t) => {
   await nothingLeft(traces);
 });
 
-t.test('a QEMU that is killed ends its container', async (t) => {
-  await startGuest(t, 'uk-crashed', { service: 'hello' });
-  process.kill(await monitorOf('uk-crashed'), 'SIGKILL');
-  t.equal(await podmanOutput(['wait', 'uk-crashed']), '137');
+for (const [signal, code] of [
+  ['SIGKILL', 137],
+  ['SIGTERM', 143],
+] as const) {
+  t.test(`a QEMU that gets ${signal} from another ends its container`, async (t) => {
+    const name = `uk-${signal.toLowerCase()}`;
+    await startGuest(t, name, { service: 'hello' });
+    process.kill(await monitorOf(name), signal);
+    t.equal(await podmanOutput(['wait', name]), String(code));
+  });
+}
+
+for (const [end, code, message] of [
+  ['echo c >/proc/sysrq-trigger', 134, 'ucrun: the guest panicked\n'],
+  ['reboot -f', 134, 'ucrun: the guest reset itself\n'],
+  ['poweroff -f', 0, ''],
+] as const) {
+  t.test(`a guest that ends by ${end} has the status ${code}`, async (t) => {
+    const guest = {
+      service: 'linux',
+      options: ['--rm', '--network', 'none'],
+      args: ['sh', '-c', end],
+    } as const;
+    const { status, stderr } = await runGuest('uk-ends', guest);
+    t.equal(status, code);
+    t.equal(stderr, message);
+  });
+}
+
+t.test('a restart policy starts a guest that reset itself again', async (t) => {
+  const name = 'uk-reboot';
+  const options = ['--detach', '--network', 'none', '--restart', 'on-failure:1'];
+  await podmanOutput(runArgs(name, { service: 'linux', options, args: ['reboot', '-f'] }));
+  removeAtEnd(t, name, await tracesOf(name));
+  await waitFor(
+    'the second end',
+    async () => (await inspect(name, '{{.RestartCount}} {{.State.Status}}')) === '1 exited',
+    60,
+  );
+  t.match((await podman(['logs', name])).stderr, /^(ucrun: the guest reset itself\n){2}$/);
 });
