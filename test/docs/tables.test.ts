@@ -119,7 +119,8 @@ t.test('docs/signals.md, README.md and the manual give each signal its meaning',
 });
 
 t.test('README.md and the manual have the exit statuses', async (t) => {
-  const expected = [0, exitStatuses.vmmFailed, 137, exitStatuses.switchedOff].map(String);
+  const { vmmFailed, crashed, switchedOff } = exitStatuses;
+  const expected = [0, vmmFailed, crashed, 137, switchedOff].map(String);
   t.strictSame(
     tableRows(sectionOf('README.md', 'Ends')).map(([status]) => status),
     expected,
