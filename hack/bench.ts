@@ -237,12 +237,16 @@ function machineOfHello(): readonly string[] {
   const [, pid] = /^\s*(\d+)\s+qemu/m.exec(processes) ?? fail(`no QEMU runs in the container:\n${processes}`);
   const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   output('podman', ['rm', '--force', '--time', '0', 'bench-model']);
-  return args.map((arg) =>
-    arg
-      .replace('/unikernel/kernel', join(registry, 'hello/hello.elf'))
-      .replace('/ucrun/run/', `${scratch}/`)
-      .replace(/^tap,id=(\w+),.*/, 'user,id=$1'),
-  );
+  // No launch script is there to start the machine over the channel for events, so it starts by itself.
+  return args
+    .filter((arg) => arg !== '-S')
+    .map((arg) =>
+      arg
+        .replace('/unikernel/kernel', join(registry, 'hello/hello.elf'))
+        .replace(/^pipe,id=events,.*/, 'null,id=events')
+        .replace('/ucrun/run/', `${scratch}/`)
+        .replace(/^tap,id=(\w+),.*/, 'user,id=$1'),
+    );
 }
 
 function output(program: string, args: readonly string[]): string {
