@@ -1,3 +1,4 @@
+import { type RuntimeError, raise } from '../base/runtime-error.ts';
 import {
   type CommandLine,
   isVerb,
@@ -10,7 +11,7 @@ import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
 import { asksForCompletions, asksForHelp, asksForVersion, verbToExplain } from './asks.ts';
-import { isHostRoot, readConfigFor, readUsableConfigFor } from './config-for.ts';
+import { isHostRoot, readConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
 
@@ -67,16 +68,19 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
   return await forward(call);
 }
 
-/** Verbs that hold the configuration to be right in all parts. */
+/**
+ * Verbs that hold the configuration to be right in all parts. A mistake in it stops new containers; one that exists must
+ * still be seen, stopped and removed.
+ */
 function makesContainer(verb: string | undefined): verb is 'create' | 'run' {
   return verb === 'create' || verb === 'run';
 }
 
 async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call> {
-  const { config, problems } = makesContainer(line.verb)
-    ? { config: await readConfigFor(env), problems: [] }
-    : await readUsableConfigFor(env);
-  const log = await debugLog(config, line.globals.debug);
+  const problems: RuntimeError[] = [];
+  const onProblem = makesContainer(line.verb) ? raise : (problem: RuntimeError) => problems.push(problem);
+  const config = await readConfigFor(env, onProblem);
+  const log = await debugLog(config, line.globals.debug, onProblem);
   for (const { message } of problems) log('a part of the configuration is not used', { problem: message });
   let found: string | undefined;
   return {

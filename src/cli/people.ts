@@ -4,7 +4,7 @@ import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
 import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
-import { readConfigFor, readUsableConfigFor } from './config-for.ts';
+import { readConfigFor } from './config-for.ts';
 import { emptyRegistries, imageInspect, imageList } from './image.ts';
 import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
@@ -45,8 +45,8 @@ const imageCommands = ['ls', 'list', 'inspect'];
 export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): Promise<number> {
   const asked = line.globalArgs;
   if (asked.some(asksForVersion)) {
-    const { config } = await readUsableConfigFor(env);
-    print(versionText(config, env));
+    // Engines ask for it, and a mistake in the configuration changes no version.
+    print(versionText(await readConfigFor(env, () => {}), env));
     return 0;
   }
   const isQuestion = asked.some((arg) => asksForHelp(arg) || asksForCompletions(arg));

@@ -214,7 +214,12 @@ t.test('a mistake in the configuration stops new containers, and locks up none t
   setting.writeBundle(withEnv('SERVICE_NAME=good'));
   const config = join(setting.folder, 'config.toml');
   const right = readFileSync(config, 'utf8');
-  const broken = [`${right}colour = 1\n`, `${right}machine.cpus = "two"\n`, `${right}<html>\n`];
+  const broken = [
+    `log_file = "/proc"\n${right}`,
+    `${right}colour = 1\n`,
+    `${right}machine.cpus = "two"\n`,
+    `${right}<html>\n`,
+  ];
   const verbs: readonly (readonly string[])[] = [
     ['state', 'id'],
     ['kill', 'id', 'KILL'],
@@ -227,7 +232,7 @@ t.test('a mistake in the configuration stops new containers, and locks up none t
     writeFileSync(config, text);
     for (const verb of ['create', 'run']) {
       const ended = await setting.run([verb, '--bundle', 'bundle', 'other']);
-      t.match(ended, { status: 1, stdout: '', stderr: /config\.toml/ }, verb);
+      t.match(ended, { status: 1, stdout: '', stderr: /config\.toml|the debug log "\/proc"/ }, verb);
     }
     t.ok(
       setting.state.some((name) => name.endsWith(':id')),
