@@ -37,11 +37,11 @@ export function renderLaunchScript({ qemu, args, graceMs }: LaunchRequest): stri
   const events = usesKvm(args) ? watchedEvents : writtenEvents;
   const graceSeconds = (graceMs / 1000).toFixed(3);
   return `exec 3<&0
-interrupted= status= timer= vmm=
+interrupted= launching= status= timer= vmm=
 switch_off() {
   interrupted=1
-  [ -n "$vmm" ] || exit ${switchedOff}
-  [ -z "$timer" ] || return
+  [ -n "$launching" ] || exit ${switchedOff}
+  [ -n "$vmm" ] && [ -z "$timer" ] || return
   (
     trap 'kill "$nap" 2>/dev/null; exit' TERM
     sleep ${graceSeconds} & nap=$!
@@ -53,9 +53,13 @@ trap switch_off TERM INT QUIT HUP PWR
 # QEMU adds to this byte, so that there is room for the status when the file system is full.
 printf . >${exitStatus}
 ${events.open}
+launching=1
 ${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- ${events.handed} 2>${vmmErrors} &
 vmm=$!
-${events.watch}exec </dev/null 3<&- ${events.closed}
+# A signal between the two lines found no machine whose power button anyone could have pressed.
+[ -z "$interrupted" ] || { : >${run}/switched-off; kill -TERM "$vmm"; }
+${events.watch}# If a signal ends QEMU the shell says so, bash with the whole command line; that is not for the container's log.
+exec </dev/null 3<&- 9>&2 2>/dev/null ${events.closed}
 while :; do
   interrupted=
   wait "$vmm"
@@ -66,6 +70,7 @@ while :; do
   # bash may forget a process that ends just as a signal comes; its next wait would be for the timer instead.
   [ -z "$BASH_VERSION" ] || kill -0 "$vmm" 2>/dev/null || break
 done
+exec 2>&9 9>&-
 [ -z "$timer" ] || kill "$timer" 2>/dev/null
 if [ -f ${exitStatus} ]; then
   set -- $(od -An -tu1 -j1 -N1 ${exitStatus})

@@ -379,6 +379,15 @@ for (const { name, shell, accelerator } of kinds) {
     t.match(await outcome(t, launched), { ...usual, status: 143, stdout: 'trapped\n' });
   });
 
+  t.test(`the launch script under ${name}: a signal before the script knows QEMU's process id`, async (t) => {
+    const launched = launch({
+      vmm: 'echo started; exec sleep 10',
+      edit: (script) => script.replace(/^vmm=\$!$/m, () => 'pid=$!; kill -TERM $$; vmm=$pid'),
+    });
+    const { status, stderr } = await outcome(t, launched);
+    t.strictSame({ status, stderr }, { status: 143, stderr: '' });
+  });
+
   t.test(`the launch script under ${name}: a signal just as the guest ends`, async (t) => {
     const started = performance.now();
     const rounds = Array.from({ length: 12 }, async (_, round) => {
