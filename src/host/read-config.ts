@@ -7,13 +7,15 @@ import { type Config, defaultConfig } from '../unikernel/config-defaults.ts';
 import { toHostId } from '../unikernel/id-mapping.ts';
 import { ownUidMap } from './host-facts.ts';
 
-const systemFile = '/etc/ucrun/config.toml';
+const usualSystemFile = '/etc/ucrun/config.toml';
 
 /** Whose configuration it is. */
 export interface Caller {
   readonly env: NodeJS.ProcessEnv;
   readonly euid: number;
   readonly inUserNamespace: boolean;
+  /** The system's configuration; /etc/ucrun/config.toml if it is not given. */
+  readonly systemFile?: string;
 }
 
 interface ConfigFile {
@@ -45,7 +47,12 @@ export async function readConfig(caller: Caller, onProblem: OnProblem = raise): 
   return parseConfig(file.text, file.path, onProblem);
 }
 
-function findFile({ env, euid, inUserNamespace }: Caller): ConfigFile | undefined {
+function findFile({
+  env,
+  euid,
+  inUserNamespace,
+  systemFile = usualSystemFile,
+}: Caller): ConfigFile | undefined {
   const named = env.UCRUN_CONFIG;
   if (named !== undefined && named !== '') return { path: named, text: readNamed(named) };
 
