@@ -15,7 +15,7 @@ interface Phase {
 
 const isEndToEnd = (file: string) => file.startsWith('test/end-to-end/');
 const phases: readonly Phase[] = [
-  { name: 'unit', matches: (file) => !isEndToEnd(file), timeoutSeconds: 60 },
+  { name: 'unit', matches: (file) => !isEndToEnd(file), timeoutSeconds: 180 },
   { name: 'end-to-end', matches: isEndToEnd, timeoutSeconds: 300 },
 ];
 
