@@ -60,7 +60,7 @@ export function removeTap(namespacePath: string, plan: TapPlan): void {
 }
 
 const separator = '#';
-/** Feeds the lines up to the separator to ip, and the rest to tc. -force goes on after a line that fails. */
+/** Feeds the lines up to the separator to ip, and the rest to tc, whether ip did its part or, when removing, had nothing to do. */
 const bothBatches = [
   'sh',
   '-c',
@@ -68,7 +68,9 @@ const bothBatches = [
 batch=
 while IFS= read -r line && [ "$line" != '${separator}' ]; do batch="$batch$line
 "; done
-printf %s "$batch" | ip -batch - && exec tc -batch -`,
+printf %s "$batch" | ip -batch -
+status=$?
+tc -batch - && exit "$status"`,
 ];
 
 function inNamespace(
