@@ -11,7 +11,7 @@ import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
 import { asksForCompletions, asksForHelp, asksForVersion, verbToExplain } from './asks.ts';
-import { isHostRoot, readConfigFor } from './config-for.ts';
+import { identify, isHostRoot, readConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
 
@@ -79,7 +79,8 @@ function makesContainer(verb: string | undefined): verb is 'create' | 'run' {
 async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call> {
   const problems: RuntimeError[] = [];
   const onProblem = makesContainer(line.verb) ? raise : (problem: RuntimeError) => problems.push(problem);
-  const config = await readConfigFor(env, onProblem);
+  const identity = identify();
+  const config = await readConfigFor(identity, env, onProblem);
   const log = await debugLog(config, line.globals.debug, onProblem);
   for (const { message } of problems) log('a part of the configuration is not used', { problem: message });
   let found: string | undefined;
@@ -89,7 +90,7 @@ async function makeCall(line: CommandLine, env: NodeJS.ProcessEnv): Promise<Call
     config,
     crun: () => (found ??= findCrun(config.crun, env.PATH)),
     self: process.execPath,
-    isHostRoot: isHostRoot(),
+    isHostRoot: isHostRoot(identity),
     log,
   };
 }

@@ -4,7 +4,7 @@ import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
 import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
-import { readConfigFor } from './config-for.ts';
+import { identify, readConfigFor } from './config-for.ts';
 import { emptyRegistries, imageInspect, imageList } from './image.ts';
 import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
@@ -46,7 +46,7 @@ export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): P
   const asked = line.globalArgs;
   if (asked.some(asksForVersion)) {
     // Engines ask for it, and a mistake in the configuration changes no version.
-    print(versionText(await readConfigFor(env, () => {}), env));
+    print(versionText(await readConfigFor(identify(), env, () => {}), env));
     return 0;
   }
   const isQuestion = asked.some((arg) => asksForHelp(arg) || asksForCompletions(arg));
@@ -72,7 +72,7 @@ function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
           'list them',
           (list) => list.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
           async ({ json }) => {
-            const { registries } = await readConfigFor(env);
+            const { registries } = await readConfigFor(identify(), env);
             print(imageList(registries, json));
             writeSync(2, emptyRegistries(registries));
           },
@@ -82,7 +82,7 @@ function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
           'show one, and whether it can start',
           (inspect) =>
             inspect.positional('name', { type: 'string', demandOption: true, describe: 'its name' }),
-          async ({ name }) => print(imageInspect((await readConfigFor(env)).registries, name)),
+          async ({ name }) => print(imageInspect((await readConfigFor(identify(), env)).registries, name)),
         )
         .demandCommand(1, 'image needs a command: ls or inspect')
         .strict(),
