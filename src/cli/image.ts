@@ -13,7 +13,7 @@ export function imageList(registries: readonly string[], asJson: boolean): strin
   const rows = entries.map(({ name, definition, problem }) =>
     definition === undefined
       ? [name, '-', '-', '-', `broken: ${problem}`]
-      : [name, definition.guest, memoryText(definition), portsText(definition), definition.kernel],
+      : [name, definition.guest, memoryText(definition), portsText(definition), definition.kernel ?? '-'],
   );
   return table([['NAME', 'GUEST', 'MEMORY', 'PORTS', 'KERNEL'], ...rows]);
 }
@@ -29,10 +29,14 @@ export function emptyRegistries(registries: readonly string[]): string {
 export function imageInspect(registries: readonly string[], name: string): string {
   const entry = findInRegistries(registries, checkName(name));
   const definition = parseDefinition(entry.content, entry.source);
-  const kernel = resolveInEntry(entry, definition.kernel, 'kernel');
+  const kernel =
+    definition.kernel === undefined ? undefined : resolveInEntry(entry, definition.kernel, 'kernel');
   const initrd =
     definition.initrd === undefined ? undefined : resolveInEntry(entry, definition.initrd, 'initrd');
-  const format = withKernelReader(kernel, (reader) => requireKernelFormat(reader, kernel));
+  const format =
+    kernel === undefined
+      ? undefined
+      : withKernelReader(kernel, (reader) => requireKernelFormat(reader, kernel));
   return `${JSON.stringify({ name, source: entry.source, definition, files: { kernel, initrd }, format }, undefined, 2)}\n`;
 }
 

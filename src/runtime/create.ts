@@ -4,7 +4,7 @@ import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
 import { makeNewDirectory } from '../host/files.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
-import type { UnikernelDefinition } from '../unikernel/definition.ts';
+import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import type { ContainerCall } from './container.ts';
@@ -79,12 +79,22 @@ function checkGuest({ definition, ports }: ResolvedUnikernel, found: UnikernelBu
 }
 
 function guestInput(
-  { cmdline }: UnikernelDefinition,
+  definition: UnikernelDefinition,
   ports: readonly PortMapping[],
   found: UnikernelBundle,
 ): ContainerRecord['guest'] {
   const { env, hostname } = found.spec;
-  return { cmdline, args: guestArgs(found), env: guestEnvironment(env), hostname, port: ports[0]?.guest };
+  return {
+    cmdline: definition.cmdline,
+    version: definition.version,
+    args: guestArgs(found),
+    env: guestEnvironment(env),
+    workingDirectory: undefined,
+    hostname,
+    root: rootOf(definition),
+    volumes: [],
+    port: ports[0]?.guest,
+  };
 }
 
 /** @throws RuntimeError CONTAINER_EXISTS, unless what is there is of a create that failed in crun */

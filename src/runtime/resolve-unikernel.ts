@@ -45,7 +45,9 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const { config, env, paths } = call;
   const { spec } = found;
   const { definition, kernel, initrd } = resolveFiles(call, found);
-  const format = withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel));
+  const format = withKernelReader(kernel, (reader) =>
+    requireKernelFormat(reader, definition.kernel ?? kernel),
+  );
   const qemu = findQemu(config.vmm.qemu, env.PATH);
   const accelerator = chooseAccelerator(config.vmm.accelerator, () =>
     call.isHostRoot || isOpenToAll('/dev/kvm')
@@ -66,6 +68,8 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
     machine: planMachine({
       definition,
       format,
+      volumes: [],
+      rootShare: undefined,
       limits: spec,
       config,
       accelerator,
@@ -120,7 +124,7 @@ function withFiles(
   const { kernel, initrd } = definition;
   return {
     definition,
-    kernel: resolve(kernel, 'kernel'),
+    kernel: resolve(kernel ?? '', 'kernel'),
     initrd: initrd === undefined ? undefined : resolve(initrd, 'initrd'),
   };
 }

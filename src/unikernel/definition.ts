@@ -1,7 +1,8 @@
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { parseMiB } from '../base/size.ts';
-import { type GuestKind, guestKinds } from './guests/guest.ts';
+import { type GuestKind, type GuestRoot, guestKinds } from './guests/guest.ts';
+import { guests } from './guests/index.ts';
 import { type PortMapping, parsePorts } from './ports.ts';
 
 /** A virtual machine model of QEMU's that ucrun knows how to drive. */
@@ -11,9 +12,14 @@ export const machineModels: readonly MachineModel[] = ['microvm', 'q35'];
 /** A unikernel as its owner wrote it down: in `unikernel.json`, or in annotations. Paths are not resolved yet. */
 export interface UnikernelDefinition {
   readonly guest: GuestKind;
-  readonly kernel: string;
+  /** undefined: the guest is booted from its first disk, or its kernel is taken from there. */
+  readonly kernel: string | undefined;
   readonly initrd: string | undefined;
+  readonly disks: readonly DefinedDisk[];
+  /** undefined: what fits the files. */
+  readonly root: GuestRoot | undefined;
   readonly cmdline: string;
+  readonly version: string | undefined;
   readonly memoryMiB: number | undefined;
   readonly cpus: number | undefined;
   readonly ports: readonly PortMapping[];
@@ -21,6 +27,16 @@ export interface UnikernelDefinition {
   /** Whether the guest ends by itself when its power button is pressed; undefined: the guest type's habit. */
   readonly powerButton: boolean | undefined;
 }
+
+/** A disk image of the unikernel's, written `FILE`, `FILE:/mount/point` or `FILE:/mount/point:ro`. */
+export interface DefinedDisk {
+  readonly file: string;
+  /** Where the guest is to mount it; undefined: it is for the guest to know. */
+  readonly path: string | undefined;
+  readonly readOnly: boolean;
+}
+
+export const guestRoots: readonly GuestRoot[] = ['none', 'initrd', 'disk', '9p'];
 
 /** Values as both forms have them: strings from annotations, any JSON from a file. */
 type RawDefinition = Readonly<Record<string, unknown>>;
@@ -30,7 +46,10 @@ export const definitionKeys = [
   'guest',
   'kernel',
   'initrd',
+  'disk',
+  'root',
   'cmdline',
+  'version',
   'memory',
   'cpus',
   'ports',
@@ -61,17 +80,57 @@ export function parseDefinition(
     });
   }
   const field = new FieldReader(raw, source, shownKey);
-  return {
+  const definition: UnikernelDefinition = {
     guest: field.guest(),
-    kernel: field.requiredString('kernel'),
+    kernel: field.string('kernel'),
     initrd: field.string('initrd'),
+    disks: field.disks(),
+    root: field.oneOf('root', guestRoots),
     cmdline: field.string('cmdline') ?? '',
+    version: field.string('version'),
     memoryMiB: field.memory(),
     cpus: field.cpus(),
     ports: field.ports(),
-    model: field.model(),
+    model: field.oneOf('machine', machineModels),
     powerButton: field.boolean('powerButton'),
   };
+  checkCompleteness(definition, source, shownKey);
+  return definition;
+}
+
+/** @throws RuntimeError UNIKERNEL_INVALID */
+function checkCompleteness(
+  { guest, kernel, initrd, disks, root }: UnikernelDefinition,
+  source: string,
+  shownKey: (key: string) => string,
+): void {
+  const missing = (key: string, why: string) =>
+    new RuntimeError('UNIKERNEL_INVALID', `"${shownKey(key)}" is missing from ${source}`, { hint: why });
+  const support = guests[guest];
+  if (kernel === undefined && !(support.bootsFromDisk && disks.length > 0)) {
+    throw support.bootsFromDisk
+      ? missing('disk', 'this guest type needs a disk image, or a kernel')
+      : missing('kernel', 'a unikernel needs at least a guest type and a kernel');
+  }
+  if (root === undefined || root === 'none') return;
+  if (!support.roots.includes(root)) {
+    const known = ['none', ...support.roots].map((name) => `"${name}"`).join(', ');
+    throw new RuntimeError(
+      'UNIKERNEL_INVALID',
+      `"${shownKey('root')}" in ${source} is "${root}", which a guest of type "${guest}" cannot have`,
+      { hint: `it can be ${known}` },
+    );
+  }
+  if (root === 'initrd' && initrd === undefined) throw missing('initrd', `"${shownKey('root')}" is "initrd"`);
+  if (root === 'disk' && disks.length === 0) throw missing('disk', `"${shownKey('root')}" is "disk"`);
+}
+
+/** Where a guest's root file system is: as it was defined, else on the first thing there is that can hold one. */
+export function rootOf({ guest, root, initrd, disks }: UnikernelDefinition): GuestRoot {
+  if (root !== undefined) return root;
+  const { roots } = guests[guest];
+  if (initrd !== undefined && roots.includes('initrd')) return 'initrd';
+  return disks.length > 0 && disks[0]?.path === undefined && roots.includes('disk') ? 'disk' : 'none';
 }
 
 class FieldReader {
@@ -144,12 +203,25 @@ class FieldReader {
     throw this.#invalid('ports', 'a list such as ["8080", "9090/udp"]', value);
   }
 
-  model(): MachineModel | undefined {
-    const value = this.string('machine');
+  oneOf<T extends string>(key: DefinitionKey, values: readonly T[]): T | undefined {
+    const value = this.string(key);
     if (value === undefined) return undefined;
-    const found = machineModels.find((model) => model === value);
+    const found = values.find((known) => known === value);
     if (found !== undefined) return found;
-    throw this.#invalid('machine', machineModels.map((model) => `"${model}"`).join(' or '), value);
+    throw this.#invalid(key, values.map((known) => `"${known}"`).join(' or '), value);
+  }
+
+  disks(): readonly DefinedDisk[] {
+    const value = this.#raw.disk;
+    if (value === undefined) return [];
+    const entries = typeof value === 'string' ? value.split(',') : value;
+    if (!Array.isArray(entries)) throw this.#invalid('disk', 'a file, or a list of files', value);
+    return entries.map((entry: unknown) => {
+      const [, file, path, mode] =
+        (typeof entry === 'string' && /^([^\0\n\r]+?)(?::(\/[^\0\n\r:]*)(?::(ro|rw))?)?$/.exec(entry)) || [];
+      if (file !== undefined) return { file, path, readOnly: mode === 'ro' };
+      throw this.#invalid('disk', 'written as FILE, FILE:/mount/point or FILE:/mount/point:ro', entry);
+    });
   }
 
   #invalid(key: string, wanted: string, value: unknown): RuntimeError {

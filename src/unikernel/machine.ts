@@ -2,9 +2,10 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import type { Accelerator } from './accelerator.ts';
 import type { Config } from './config-defaults.ts';
 import type { MachineModel, UnikernelDefinition } from './definition.ts';
-import type { GuestKind } from './guests/guest.ts';
+import { type GuestKind, guestKinds } from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import type { KernelFormat } from './kernel-format.ts';
+import type { DiskFormat, PlannedVolume } from './volumes.ts';
 
 /** How devices are reached: virtio over memory-mapped registers, or over PCI. */
 export type DeviceBus = 'mmio' | 'pci';
@@ -18,7 +19,15 @@ export interface MachinePlan {
   readonly firmware: string | undefined;
   readonly memoryMiB: number;
   readonly cpus: number;
+  /** What QEMU starts: a kernel file, or what the firmware finds on the first disk. */
+  readonly boot: 'kernel' | 'disk';
   readonly hasInitrd: boolean;
+  /** In their order on the bus. */
+  readonly disks: readonly MachineDisk[];
+  /** Directories that the guest can mount over 9p. */
+  readonly shares: readonly MachineShare[];
+  /** Whether virtio devices on PCI are without the interface that is older than version 1. */
+  readonly modernVirtio: boolean;
   readonly accelerator: Accelerator;
   /** Absolute path, the same on the host and in the sandbox. */
   readonly qemu: string;
@@ -27,9 +36,26 @@ export interface MachinePlan {
   readonly powerButton: boolean;
 }
 
+export interface MachineDisk {
+  readonly format: DiskFormat;
+  readonly readOnly: boolean;
+  /** What is written to it is kept for the container's life only. */
+  readonly isOverlay: boolean;
+}
+
+export interface MachineShare {
+  readonly tag: string;
+  readonly readOnly: boolean;
+}
+
 export interface MachineRequest {
   readonly definition: UnikernelDefinition;
-  readonly format: KernelFormat;
+  /** undefined: there is no kernel file, the first disk is booted. */
+  readonly format: KernelFormat | undefined;
+  /** The container's volumes. */
+  readonly volumes: readonly PlannedVolume[];
+  /** The share that is the guest's root, if it is the container's root file system. */
+  readonly rootShare: MachineShare | undefined;
   readonly limits: { readonly memoryLimitBytes: number | undefined; readonly cpuQuota: number | undefined };
   readonly config: Pick<Config, 'vmm' | 'machine'>;
   readonly accelerator: Accelerator;
@@ -45,22 +71,26 @@ export interface MachineRequest {
 export function planMachine({
   definition,
   format,
+  volumes,
+  rootShare,
   limits,
   config,
   accelerator,
   qemu,
   loadedBytes,
 }: MachineRequest): MachinePlan {
+  const support = guests[definition.guest];
   const model =
     definition.model ??
-    (config.machine.model === 'auto' ? preferredModel(definition.guest, format) : config.machine.model);
+    (config.machine.model === 'auto' ? support.preferredModel(format) : config.machine.model);
   checkBootable(definition, format, model);
   return {
     guest: definition.guest,
     model,
     bus: model === 'microvm' ? 'mmio' : 'pci',
     // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
-    firmware: model === 'q35' && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
+    firmware:
+      model === 'q35' && format !== undefined && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
     memoryMiB: guestMemoryMiB(
       definition.memoryMiB,
       limits.memoryLimitBytes,
@@ -69,11 +99,27 @@ export function planMachine({
     ),
     cpus:
       definition.cpus ?? (limits.cpuQuota === undefined ? config.machine.cpus : Math.ceil(limits.cpuQuota)),
+    boot: format === undefined ? 'disk' : 'kernel',
     hasInitrd: definition.initrd !== undefined,
+    disks: [
+      ...definition.disks.map(
+        ({ readOnly }): MachineDisk => ({ format: 'qcow2', readOnly, isOverlay: true }),
+      ),
+      ...volumes.flatMap(({ guest, format: diskFormat }): readonly MachineDisk[] =>
+        diskFormat === undefined ? [] : [{ format: diskFormat, readOnly: guest.readOnly, isOverlay: false }],
+      ),
+    ],
+    shares: [
+      ...(rootShare === undefined ? [] : [rootShare]),
+      ...volumes.flatMap(({ guest }) =>
+        guest.kind === 'share' ? [{ tag: guest.tag, readOnly: guest.readOnly }] : [],
+      ),
+    ],
+    modernVirtio: support.needsModernVirtio,
     accelerator,
     qemu,
     extraArgs: config.vmm.extraArgs,
-    powerButton: definition.powerButton ?? guests[definition.guest].powerButton,
+    powerButton: definition.powerButton ?? support.powerButton,
   };
 }
 
@@ -85,34 +131,42 @@ export function sandboxMemoryLimit(engineLimitBytes: number, overheadMiB: number
 const bytesPerMiB = 1024 * 1024;
 const leastMemoryMiB = 2;
 
-/** microvm has neither PCI nor firmware tables that an ordinary Linux could do without being built for it. */
-function preferredModel(guest: GuestKind, format: KernelFormat): MachineModel {
-  return guest === 'raw' && format.kind === 'pvh-elf' ? 'microvm' : 'q35';
-}
+const formatNames: { readonly [K in KernelFormat['kind']]: string } = {
+  bzimage: 'Linux bzImage',
+  'pvh-elf': 'ELF file with a PVH note',
+  'multiboot-elf': 'multiboot ELF file',
+};
 
-function checkBootable(definition: UnikernelDefinition, format: KernelFormat, model: MachineModel): void {
-  if (definition.guest === 'raw' && format.kind === 'bzimage') {
+/** @throws RuntimeError KERNEL_INVALID */
+function checkBootable(
+  { guest, kernel }: UnikernelDefinition,
+  format: KernelFormat | undefined,
+  model: MachineModel,
+): void {
+  if (format === undefined) {
+    if (model !== 'microvm') return;
     throw new RuntimeError(
       'KERNEL_INVALID',
-      `kernel "${definition.kernel}" is a Linux bzImage, not a raw ELF`,
+      `a guest of type "${guest}" cannot be booted from its disk on microvm`,
       {
-        hint: 'set the guest type to "linux"',
+        hint: 'set the machine to "q35"',
       },
     );
   }
-  if (definition.guest === 'linux' && format.kind === 'multiboot-elf') {
+  const { formats } = guests[guest];
+  if (!formats.includes(format.kind)) {
+    const wanted = formats.map((kind) => formatNames[kind]).join(' or ');
+    const others = guestKinds.filter((kind) => guests[kind].formats.includes(format.kind));
     throw new RuntimeError(
       'KERNEL_INVALID',
-      `kernel "${definition.kernel}" is a multiboot ELF, not a Linux kernel`,
-      {
-        hint: 'set the guest type to "raw"',
-      },
+      `kernel "${kernel}" is a ${formatNames[format.kind]}, but a guest of type "${guest}" needs a ${wanted}`,
+      { hint: `set the guest type to ${others.map((kind) => `"${kind}"`).join(' or ')}` },
     );
   }
   if (format.kind === 'multiboot-elf' && (model === 'microvm' || format.bits === 64)) {
     const why =
       format.bits === 64 ? 'QEMU loads only 32-bit multiboot files' : 'microvm cannot boot multiboot files';
-    throw new RuntimeError('KERNEL_INVALID', `kernel "${definition.kernel}" cannot be booted: ${why}`, {
+    throw new RuntimeError('KERNEL_INVALID', `kernel "${kernel}" cannot be booted: ${why}`, {
       hint:
         format.bits === 64 ? 'link it as a 32-bit ELF, or give it a PVH note' : 'set the machine to "q35"',
     });

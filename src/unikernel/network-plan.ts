@@ -34,6 +34,16 @@ export interface NetworkCard {
   readonly mac: string;
   readonly ipv4: Ipv4Address | undefined;
   readonly ipv4Gateway: string | undefined;
+  readonly ipv6: Ipv6Address | undefined;
+  readonly ipv6Gateway: string | undefined;
+  /** Bytes; undefined: the usual 1500. */
+  readonly mtu: number | undefined;
+}
+
+/** In the form that inet_ntop(3) writes. */
+export interface Ipv6Address {
+  readonly address: string;
+  readonly prefixLength: number;
 }
 
 export interface Ipv4Address {
@@ -163,7 +173,14 @@ function redirect(from: string, to: string): readonly string[] {
 
 function tapPlan(link: Link, facts: NamespaceFacts, nameServers: readonly string[]): NetworkPlan {
   const ipv4Gateway = Object.hasOwn(facts.gateways, link.name) ? facts.gateways[link.name] : undefined;
-  const card: NetworkCard = { mac: link.mac, ipv4: link.ipv4[0], ipv4Gateway };
+  const card: NetworkCard = {
+    mac: link.mac,
+    ipv4: link.ipv4[0],
+    ipv4Gateway,
+    ipv6: undefined,
+    ipv6Gateway: undefined,
+    mtu: link.mtu,
+  };
   return {
     kind: 'tap',
     guest: { cards: [card], nameServers },
@@ -183,6 +200,9 @@ function userPlan(request: NetworkRequest): NetworkPlan {
     mac: userMac,
     ipv4: { address: address(userHosts.guest), prefixLength: 24 },
     ipv4Gateway: address(userHosts.gateway),
+    ipv6: undefined,
+    ipv6Gateway: undefined,
+    mtu: undefined,
   };
   return {
     kind: 'user',

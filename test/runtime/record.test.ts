@@ -11,7 +11,17 @@ const record = newRecord({
   annotations: { a: 'b' },
   machine: microvm,
   graceMs: 5000,
-  guest: { cmdline: '', args: ['x y'], env: ['SECRET=é'], hostname: undefined, port: 8080 },
+  guest: {
+    cmdline: '',
+    version: undefined,
+    workingDirectory: undefined,
+    root: 'none',
+    volumes: [],
+    args: ['x y'],
+    env: ['SECRET=é'],
+    hostname: undefined,
+    port: 8080,
+  },
   network: {
     mode: 'auto',
     isHostNetwork: false,

@@ -1,17 +1,33 @@
+import type { MachineModel } from '../definition.ts';
+import type { KernelFormat } from '../kernel-format.ts';
 import type { GuestNetwork } from '../network-plan.ts';
+import type { GuestVolume } from '../volumes.ts';
 
 export const guestKinds = ['raw', 'linux'] as const;
 export type GuestKind = (typeof guestKinds)[number];
+
+/**
+ * Where the guest's root file system comes from: the memory disk beside the kernel, the first disk, or the container's own root
+ * file system, which the guest mounts over 9p. `none`: it brings what it needs in its kernel.
+ */
+export type GuestRoot = 'none' | 'initrd' | 'disk' | '9p';
 
 /** What a guest's command line is made of. All of it may come from an image or a user: nothing is trusted. */
 export interface GuestInput {
   /** The command line, or its template, as the unikernel's definition has it. */
   readonly cmdline: string;
+  /** The version of the guest's system, as its definition has it or its kernel says; undefined: not known. */
+  readonly version: string | undefined;
   /** Arguments for the program in the guest. */
   readonly args: readonly string[];
   /** `K=V`, only what the image or the user set. */
   readonly env: readonly string[];
+  /** The program's working directory; undefined where it is the root. */
+  readonly workingDirectory: string | undefined;
   readonly hostname: string | undefined;
+  readonly root: GuestRoot;
+  /** What the container has as volumes, in the order in which the machine has their devices. */
+  readonly volumes: readonly GuestVolume[];
   /** undefined: the guest has no network card. */
   readonly network: GuestNetwork | undefined;
   /** The first port that the guest is to serve. */
@@ -22,6 +38,20 @@ export interface GuestInput {
 export interface GuestSupport {
   /** Whether such a guest usually ends by itself when its power button is pressed. */
   readonly powerButton: boolean;
+  /** What its kernel may be, the usual one first. */
+  readonly formats: readonly KernelFormat['kind'][];
+  /** Whether it can be started from its first disk, without a kernel beside it. */
+  readonly bootsFromDisk: boolean;
+  /** The machine that suits it best, where nobody says which. */
+  preferredModel(format: KernelFormat | undefined): MachineModel;
+  /** Whether its drivers need virtio devices of version 1 without the older interface beside it. */
+  readonly needsModernVirtio: boolean;
+  /** Whether it is given a random number generator. */
+  readonly hasRandomDevice: boolean;
+  /** Where its root file system can be, beside `none`. */
+  readonly roots: readonly Exclude<GuestRoot, 'none'>[];
+  /** How it can have a volume: as a directory over 9p, as a disk. */
+  readonly volumes: { readonly share: boolean; readonly disk: boolean };
   /** The whole text for QEMU's `-append`. @throws RuntimeError GUEST_UNSUPPORTED for what cannot be said to this guest */
   commandLine(input: GuestInput): string;
 }

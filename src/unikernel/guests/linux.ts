@@ -1,7 +1,9 @@
+import { assertNever } from '../../base/assert-never.ts';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
 import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
-import type { GuestSupport } from './guest.ts';
+import { type GuestVolume, rootTag } from '../volumes.ts';
+import type { GuestRoot, GuestSupport } from './guest.ts';
 
 /** COMMAND_LINE_SIZE on x86, less the final zero. @see Linux arch/x86/include/asm/setup.h */
 const maxCommandLineBytes = 2047;
@@ -20,16 +22,26 @@ const maxArguments = 32;
  */
 export const linux: GuestSupport = {
   powerButton: true,
+  formats: ['bzimage', 'pvh-elf'],
+  bootsFromDisk: false,
+  // microvm has neither PCI nor firmware tables that an ordinary Linux could do without being built for it.
+  preferredModel: () => 'q35',
+  needsModernVirtio: false,
+  hasRandomDevice: true,
+  roots: ['initrd', 'disk', '9p'],
+  volumes: { share: true, disk: true },
   commandLine(input) {
-    checkCount(input.env.length, maxVariables, 'environment variables');
+    checkCount(input.env.length + (input.volumes.length > 0 ? 1 : 0), maxVariables, 'environment variables');
     checkCount(input.args.length, maxArguments, 'arguments');
     const words = [
       'console=ttyS0',
       'panic=-1',
       'quiet',
       ...(input.cmdline === '' ? [] : [input.cmdline]),
+      ...rootWords(input.root),
       ...networkWords(input.network, input.hostname),
       ...input.env.map(environmentWord),
+      ...volumeWords(input.volumes),
       ...(input.args.length === 0 ? [] : ['--', ...input.args.map(argumentWord)]),
     ];
     const line = words.join(' ');
@@ -51,6 +63,53 @@ function checkCount(count: number, most: number, what: string): void {
   throw new RuntimeError('GUEST_UNSUPPORTED', `${count} ${what} cannot be given to a Linux guest`, {
     hint: `the kernel takes at most ${most} of them, and panics at more`,
   });
+}
+
+/** A memory disk is the root without a word. @see Linux Documentation/filesystems/9p.rst, Documentation/admin-guide/kernel-parameters.txt */
+function rootWords(root: GuestRoot): readonly string[] {
+  switch (root) {
+    case 'none':
+    case 'initrd':
+      return [];
+    case 'disk':
+      return ['root=/dev/vda', 'rw'];
+    case '9p':
+      return [`root=${rootTag}`, 'rw', 'rootfstype=9p', `rootflags=${shareOptions}`];
+    default:
+      return assertNever(root);
+  }
+}
+
+/** The message size is what urunc found to pay. */
+const shareOptions = 'trans=virtio,version=9p2000.L,msize=512000';
+
+/**
+ * Linux mounts nothing but its root by itself: its init reads this variable, a list of `WHAT:PATH:OPTIONS`. WHAT is a 9p tag, a 9p
+ * tag and a file's name in it, or a disk's device.
+ */
+function volumeWords(volumes: readonly GuestVolume[]): readonly string[] {
+  if (volumes.length === 0) return [];
+  const entries = volumes.map((volume) => {
+    const options = volume.readOnly ? 'ro' : 'rw';
+    return `${volumeDevice(volume)}:${checkVolumePath(volume.path)}:${options}`;
+  });
+  return [environmentWord(`UCRUN_VOLUMES=${entries.join(' ')}`)];
+}
+
+function volumeDevice(volume: GuestVolume): string {
+  if (volume.kind === 'disk') return `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + volume.index)}`;
+  return volume.file === undefined ? volume.tag : `${volume.tag}/${checkVolumePath(volume.file)}`;
+}
+
+/** In the list of volumes spaces and colons separate. */
+function checkVolumePath(path: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (!/[\s:"\x00-\x1f\x7f]/.test(path)) return path;
+  throw new RuntimeError(
+    'VOLUME_UNSUPPORTED',
+    `volume ${JSON.stringify(path)} cannot be given to a Linux guest`,
+    { hint: 'mount it at a path without white space, colons and double quotes' },
+  );
 }
 
 function networkWords(network: GuestNetwork | undefined, hostname: string | undefined): readonly string[] {

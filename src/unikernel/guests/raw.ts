@@ -11,6 +11,13 @@ const maxCommandLineBytes = 4095;
  */
 export const raw: GuestSupport = {
   powerButton: true,
+  formats: ['pvh-elf', 'multiboot-elf'],
+  bootsFromDisk: false,
+  preferredModel: (format) => (format?.kind === 'pvh-elf' ? 'microvm' : 'q35'),
+  needsModernVirtio: false,
+  hasRandomDevice: false,
+  roots: ['initrd', 'disk'],
+  volumes: { share: false, disk: true },
   commandLine(input) {
     const values = placeholderValues(input);
     const words = input.cmdline.split(' ').flatMap((word) => fillWord(word, values));

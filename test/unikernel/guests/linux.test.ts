@@ -7,6 +7,10 @@ import { Random } from '../support/random.ts';
 
 const empty: GuestInput = {
   cmdline: '',
+  version: undefined,
+  workingDirectory: undefined,
+  root: 'none',
+  volumes: [],
   args: [],
   env: [],
   hostname: undefined,
@@ -18,6 +22,10 @@ const always = 'console=ttyS0 panic=-1 quiet';
 t.test('linux.commandLine() puts everything in its place', async (t) => {
   const line = linux.commandLine({
     cmdline: 'root=/dev/vda rw',
+    version: undefined,
+    workingDirectory: undefined,
+    root: 'none',
+    volumes: [],
     args: ['serve', 'a b', 'k=v w'],
     env: ['GREETING=hello world', 'PORT=8080', 'EMPTY='],
     hostname: 'web',

@@ -5,6 +5,10 @@ import { card } from '../support/plans.ts';
 
 const full: GuestInput = {
   cmdline: '',
+  version: undefined,
+  workingDirectory: undefined,
+  root: 'none',
+  volumes: [],
   args: ['one', '--two=3'],
   env: ['A=B'],
   hostname: 'web',
@@ -13,6 +17,10 @@ const full: GuestInput = {
 };
 const empty: GuestInput = {
   cmdline: '',
+  version: undefined,
+  workingDirectory: undefined,
+  root: 'none',
+  volumes: [],
   args: [],
   env: [],
   hostname: undefined,

@@ -12,7 +12,11 @@ export const microvm: MachinePlan = {
   firmware: undefined,
   memoryMiB: 128,
   cpus: 1,
+  boot: 'kernel',
   hasInitrd: false,
+  disks: [],
+  shares: [],
+  modernVirtio: false,
   accelerator: tcg,
   qemu: '/usr/bin/qemu-system-x86_64',
   extraArgs: [],
@@ -25,6 +29,9 @@ export const card: NetworkCard = {
   mac: '72:d1:97:ae:69:c5',
   ipv4: { address: '10.88.0.2', prefixLength: 16 },
   ipv4Gateway: '10.88.0.1',
+  ipv6: undefined,
+  ipv6Gateway: undefined,
+  mtu: 1500,
 };
 
 export const tapNetwork: Extract<NetworkPlan, { kind: 'tap' }> = {
@@ -40,7 +47,14 @@ export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
   subnet: '10.0.2.0/24',
   guest: {
     cards: [
-      { mac: '02:75:63:00:00:01', ipv4: { address: '10.0.2.15', prefixLength: 24 }, ipv4Gateway: '10.0.2.2' },
+      {
+        mac: '02:75:63:00:00:01',
+        ipv4: { address: '10.0.2.15', prefixLength: 24 },
+        ipv4Gateway: '10.0.2.2',
+        ipv6: undefined,
+        ipv6Gateway: undefined,
+        mtu: undefined,
+      },
     ],
     nameServers: ['10.0.2.3'],
   },
