@@ -18,6 +18,7 @@ export const errorCodes = {
   UNIKERNEL_UNKNOWN: 'no registry has a unikernel of this name',
   KERNEL_MISSING: 'a file of the unikernel (kernel, initrd or disk) is missing',
   KERNEL_INVALID: 'the kernel is no file that QEMU can boot',
+  IMAGE_INVALID: 'the disk image is damaged, or not of the format that it should have',
   GUEST_UNKNOWN: 'the kind of guest is none that ucrun knows',
   GUEST_UNSUPPORTED: 'the guest cannot run on QEMU, or cannot do what was asked',
   MEMORY_INVALID: 'the memory is too little for the guest or more than the limit allows',
