@@ -3,6 +3,7 @@ import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { lastValue, parseVerbArgs } from '../forward/command-line.ts';
 import { isAcceptedByEveryCrun } from '../forward/oci-version.ts';
+import { imageFiles } from '../host/rootfs-path.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId } from '../runtime/state-dir.ts';
 import { detectUnikernel } from '../unikernel/detect.ts';
@@ -26,7 +27,8 @@ export async function createOrRun(
   const bundle = lastValue(options, 'bundle', 'b') ?? '.';
   const configFile = lastValue(options, 'config', 'f') ?? 'config.json';
   const spec = parseSpec(readBundle(bundle, configFile));
-  const source = detectUnikernel(spec, call.config.serviceName);
+  const files = imageFiles(realRootfs(bundle, spec.rootPath));
+  const source = detectUnikernel(spec, call.config.serviceName, files);
   if (source === undefined) {
     if (!isAcceptedByEveryCrun(spec.ociVersion)) {
       const { requireCrunFor } = await import('../forward/crun-version.ts');
@@ -47,6 +49,16 @@ export async function createOrRun(
   }
   const { createContainer } = await import('../runtime/create.ts');
   return createContainer(container, found);
+}
+
+/** The container's root file system without links in its path; crun has the words for one that is missing. */
+function realRootfs(bundle: string, rootPath: string): string | undefined {
+  try {
+    return realpathSync(rootPath.startsWith('/') ? rootPath : `${bundle}/${rootPath}`);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return undefined;
+    throw error;
+  }
 }
 
 function readBundle(bundle: string, configFile: string): string {

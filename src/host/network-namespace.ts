@@ -8,6 +8,7 @@ import {
   tapBatches,
   tapTeardown,
 } from '../unikernel/network-plan.ts';
+import { readTextIfThere } from './files.ts';
 import { type Finished, runProgram } from './processes.ts';
 
 /** ip, tc and nsenter are in /usr/sbin and /usr/bin, which the PATH of an engine may lack. */
@@ -22,16 +23,18 @@ export function namespaceId(namespacePath: string): string | undefined {
 /**
  * The interfaces and default routes of a network namespace.
  * @param namespacePath such as `/proc/PID/ns/net`
+ * @param pid of a process in it
  * @throws RuntimeError HOST_FAILED
  */
-export function readNamespaceFacts(namespacePath: string): NamespaceFacts {
+export function readNamespaceFacts(namespacePath: string, pid: number): NamespaceFacts {
   const { stdout } = inNamespace(
     namespacePath,
     ['ip', '-json', '-batch', '-'],
     factsBatch,
     "read the container's network",
   );
-  return parseNamespaceFacts(stdout);
+  // Without IPv6 in the kernel there is no such file.
+  return parseNamespaceFacts(stdout, readTextIfThere(`/proc/${pid}/net/ipv6_route`) ?? '');
 }
 
 /**

@@ -4,12 +4,13 @@ import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
 import { makeNewDirectory } from '../host/files.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
-import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
+import { rootOf } from '../unikernel/definition.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import type { PortMapping } from '../unikernel/ports.ts';
+import type { GuestVolume } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
 import { guestEnvironment } from './guest-environment.ts';
-import { chooseMonitorUid } from './monitor-user.ts';
+import { chooseMonitorUser } from './monitor-user.ts';
+import { makeOverlays } from './overlays.ts';
 import { type ContainerRecord, newRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
 import {
@@ -63,9 +64,13 @@ export function prepareSandbox(
   checkGuest(unikernel, found);
   claimDirectory(call);
   try {
-    const record = planRecord(call, found, unikernel, pidFileOf(call, options));
+    const monitor = chooseMonitorUser(call, found.spec, touchesVolumes(unikernel));
+    const disks = overlaysOf(call, unikernel);
+    const uid = { container: monitor.user.uid, host: monitor.hostUid };
+    const record = planRecord(call, found, unikernel, { uid, disks, pidFile: pidFileOf(call, options) });
     writeRecord(paths, record);
-    writeSandbox(call, found, unikernel, record, changeHooks);
+    makeOverlays(call, record);
+    writeSandbox(call, found, unikernel, record, monitor.user, changeHooks);
     return { record, args: sandboxArgs(call, verb, record) };
   } catch (error) {
     removeState(paths, undefined);
@@ -74,27 +79,39 @@ export function prepareSandbox(
 }
 
 /** What cannot be said to the guest is known now, though its address is not. @throws RuntimeError GUEST_UNSUPPORTED */
-function checkGuest({ definition, ports }: ResolvedUnikernel, found: UnikernelBundle): void {
-  guests[definition.guest].commandLine({ ...guestInput(definition, ports, found), network: undefined });
+function checkGuest(unikernel: ResolvedUnikernel, found: UnikernelBundle): void {
+  const { guest } = unikernel.definition;
+  guests[guest].commandLine({ ...guestInput(unikernel, found), network: undefined });
 }
 
 function guestInput(
-  definition: UnikernelDefinition,
-  ports: readonly PortMapping[],
+  { definition, volumes, ports }: ResolvedUnikernel,
   found: UnikernelBundle,
 ): ContainerRecord['guest'] {
-  const { env, hostname } = found.spec;
+  const { env, hostname, cwd } = found.spec;
+  const ownDisks = definition.disks.flatMap(({ path, readOnly }, index): readonly GuestVolume[] =>
+    path === undefined ? [] : [{ kind: 'disk', index, path, readOnly }],
+  );
   return {
     cmdline: definition.cmdline,
     version: definition.version,
     args: guestArgs(found),
     env: guestEnvironment(env),
-    workingDirectory: undefined,
+    workingDirectory: cwd === '/' ? undefined : cwd,
     hostname,
     root: rootOf(definition),
-    volumes: [],
+    volumes: [...ownDisks, ...volumes.map(({ guest }) => guest)],
     port: ports[0]?.guest,
   };
+}
+
+/** Whether the monitor reads or writes files that are the user's, not the unikernel's. */
+function touchesVolumes({ volumes, root }: ResolvedUnikernel): boolean {
+  return volumes.length > 0 || root !== undefined;
+}
+
+function overlaysOf({ paths }: ContainerCall, { disks }: ResolvedUnikernel): ContainerRecord['disks'] {
+  return disks.map((base, index) => ({ base, overlay: `${paths.overlays}/disk${index}.qcow2` }));
 }
 
 /** @throws RuntimeError CONTAINER_EXISTS, unless what is there is of a create that failed in crun */
@@ -120,9 +137,9 @@ function planRecord(
   call: ContainerCall,
   found: UnikernelBundle,
   unikernel: ResolvedUnikernel,
-  pidFile: string,
+  chosen: Pick<ContainerRecord, 'uid' | 'disks' | 'pidFile'>,
 ): ContainerRecord {
-  const { machine, definition, ports, network } = unikernel;
+  const { machine, network } = unikernel;
   return newRecord({
     id: call.id,
     bundle: found.bundle,
@@ -130,10 +147,9 @@ function planRecord(
     annotations: found.spec.annotations,
     machine,
     graceMs: machine.powerButton ? call.config.stop.graceMs : 0,
-    guest: guestInput(definition, ports, found),
+    guest: guestInput(unikernel, found),
     network,
-    pidFile,
-    uid: chooseMonitorUid(call, found.spec),
+    ...chosen,
   });
 }
 

@@ -24,6 +24,8 @@ export interface ContainerRecord {
   readonly network: NetworkIntent;
   /** The monitor's user, inside the sandbox and in ucrun's own user namespace. */
   readonly uid: { readonly container: number; readonly host: number };
+  /** The host paths of its disks' overlays, and of the images under them. */
+  readonly disks: readonly { readonly base: string; readonly overlay: string }[];
   /** Where crun writes the pid of the sandbox's first process. */
   readonly pidFile: string;
   /** The sandbox's first process; undefined until start. */

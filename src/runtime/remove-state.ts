@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { namespaceId, removeTap } from '../host/network-namespace.ts';
+import { removeOverlayDirectory } from '../host/overlay-directory.ts';
 import { releaseUids } from '../host/uid-pool.ts';
 import type { ContainerRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
@@ -19,5 +20,6 @@ export function removeState(paths: StatePaths, record: ContainerRecord | undefin
   )
     removeTap(namespacePath, record.tap.plan);
   releaseUids(paths.stateRoot, paths.directory);
+  removeOverlayDirectory(paths.overlays);
   rmSync(paths.directory, { recursive: true, force: true });
 }

@@ -6,18 +6,21 @@ import { findQemu } from '../host/find-qemu.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
 import { namespaceId } from '../host/network-namespace.ts';
-import { findInRegistries, resolveInEntry } from '../host/registry.ts';
-import { resolveInRootfs } from '../host/rootfs-path.ts';
+import { placeInRootfs } from '../host/rootfs-path.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
-import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
-import { annotationKey, isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
+import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
+import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
+import { guests } from '../unikernel/guests/index.ts';
 import { requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
+import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
+import { engineInits, isResolvConf, mountsForRoot, volumeRequests } from './container-volumes.ts';
 import type { NetworkIntent } from './record.ts';
-import { engineInits, isResolvConf } from './sandbox-config.ts';
+import type { SharedRoot } from './sandbox-config.ts';
+import { findUnikernelFiles, type UnikernelFiles } from './unikernel-files.ts';
 
 /** A container that carries a unikernel, as found in its bundle. */
 export interface UnikernelBundle {
@@ -28,10 +31,9 @@ export interface UnikernelBundle {
 }
 
 /** What does not depend on this ucrun's state: the unikernel, its files, and the machine for it. */
-export interface ResolvedUnikernel {
-  readonly definition: UnikernelDefinition;
-  readonly kernel: string;
-  readonly initrd: string | undefined;
+export interface ResolvedUnikernel extends UnikernelFiles {
+  readonly volumes: readonly PlannedVolume[];
+  readonly root: SharedRoot | undefined;
   readonly machine: MachinePlan;
   readonly ports: readonly PortMapping[];
   readonly network: NetworkIntent;
@@ -44,10 +46,14 @@ export interface ResolvedUnikernel {
 export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): ResolvedUnikernel {
   const { config, env, paths } = call;
   const { spec } = found;
-  const { definition, kernel, initrd } = resolveFiles(call, found);
-  const format = withKernelReader(kernel, (reader) =>
-    requireKernelFormat(reader, definition.kernel ?? kernel),
-  );
+  const files = findUnikernelFiles(found.source, config, () => realpathOfRootfs(found));
+  const { definition, kernel, initrd } = files;
+  const format =
+    kernel === undefined
+      ? undefined
+      : withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel ?? kernel));
+  const volumes = volumesOf(found, definition);
+  const root = sharedRoot(found, definition);
   const qemu = findQemu(config.vmm.qemu, env.PATH);
   const accelerator = chooseAccelerator(config.vmm.accelerator, () =>
     call.isHostRoot || isOpenToAll('/dev/kvm')
@@ -61,76 +67,54 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const port = environmentValue(spec, 'PORT');
   const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
   return {
-    definition,
-    kernel,
-    initrd,
+    ...files,
+    volumes,
+    root,
     ports,
     machine: planMachine({
       definition,
       format,
-      volumes: [],
-      rootShare: undefined,
+      volumes,
+      rootShare: root === undefined ? undefined : { tag: rootTag, readOnly: root.readOnly },
       limits: spec,
       config,
       accelerator,
       qemu,
-      loadedBytes: sizeOf(kernel) + (initrd === undefined ? 0 : sizeOf(initrd)),
+      loadedBytes: sizeOf(kernel) + sizeOf(initrd),
     }),
     network: networkIntent(call, spec, ports),
   };
 }
 
-type UnikernelFiles = Pick<ResolvedUnikernel, 'definition' | 'kernel' | 'initrd'>;
-
-function resolveFiles({ config }: ContainerCall, found: UnikernelBundle): UnikernelFiles {
-  const { source } = found;
-  if (source.kind === 'registry') return filesOfRegistry(config.registries, source);
-  const definition = parseDefinition(source.settings, 'the annotations', annotationKey);
-  const rootfs = realpathOfRootfs(found);
-  return withFiles(definition, (path, what) => resolveInRootfs(rootfs, path, what));
-}
-
-function filesOfRegistry(
-  registries: readonly string[],
-  source: Extract<UnikernelSource, { kind: 'registry' }>,
-): UnikernelFiles {
-  const entry = findInRegistries(registries, source.name);
-  for (const key of ['guest', 'kernel', 'initrd']) {
-    if (key in source.overrides) {
-      throw new RuntimeError(
-        'UNIKERNEL_INVALID',
-        `annotation "${annotationKey(key)}" contradicts SERVICE_NAME=${source.name}`,
-        {
-          hint: 'leave out the annotation for the unikernel of that name, or SERVICE_NAME for the one in the image',
-        },
-      );
-    }
-  }
-  // Each is checked by itself first, so that an error names the place it comes from.
-  const base = parseDefinition(entry.content, entry.source);
-  parseDefinition(
-    { guest: base.guest, kernel: base.kernel, ...source.overrides },
-    'the annotations',
-    annotationKey,
-  );
-  const definition = parseDefinition({ ...entry.content, ...source.overrides }, entry.source);
-  return withFiles(definition, (path, what) => resolveInEntry(entry, path, what));
-}
-
-function withFiles(
+/** What of the container's volumes the guest finds where. */
+function volumesOf(
+  { spec, bundle }: UnikernelBundle,
   definition: UnikernelDefinition,
-  resolve: (path: string, what: string) => string,
-): UnikernelFiles {
-  const { kernel, initrd } = definition;
-  return {
-    definition,
-    kernel: resolve(kernel ?? '', 'kernel'),
-    initrd: initrd === undefined ? undefined : resolve(initrd, 'initrd'),
-  };
+): readonly PlannedVolume[] {
+  if (rootOf(definition) === '9p') return [];
+  const { guest, disks } = definition;
+  return planVolumes(volumeRequests(spec.mounts, bundle), guest, guests[guest].volumes, disks.length);
 }
 
-function sizeOf(path: string): number {
-  return statSync(path).size;
+/**
+ * The container's own root file system, if it is the guest's, with the engine's mounts where a process chrooted there would find
+ * them: a link of the image's must not lead a volume out of it.
+ */
+function sharedRoot(found: UnikernelBundle, definition: UnikernelDefinition): SharedRoot | undefined {
+  if (rootOf(definition) !== '9p') return undefined;
+  const source = realpathOfRootfs(found);
+  const mounts = mountsForRoot(found.spec.mounts).map((mount) => {
+    const place = placeInRootfs(source, mount.destination);
+    if (place !== undefined && place !== source) return { mount, place: place.slice(source.length) };
+    throw new RuntimeError('VOLUME_UNSUPPORTED', `volume "${mount.destination}" has no place in the image`, {
+      hint: 'mount it at a path that is neither the root nor a loop of links',
+    });
+  });
+  return { source, readOnly: found.spec.rootReadOnly, mounts };
+}
+
+function sizeOf(path: string | undefined): number {
+  return path === undefined ? 0 : statSync(path).size;
 }
 
 /** A tracker's own program is not started; the words after it are the guest's. An image's words are all the guest's. */

@@ -1,11 +1,13 @@
-import { RuntimeError } from '../base/runtime-error.ts';
 import { writtenOciVersion } from '../forward/oci-version.ts';
 import type { DeviceNode } from '../host/host-facts.ts';
 import { portStartSysctl } from '../unikernel/low-ports.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
+import { type PlannedVolume, rootTag } from '../unikernel/volumes.ts';
+import { isResolvConf } from './container-volumes.ts';
 import { withMonitorMemory } from './monitor-memory.ts';
+import type { MonitorUser } from './monitor-user.ts';
 
 export interface SandboxRequest {
   readonly spec: Spec;
@@ -13,9 +15,12 @@ export interface SandboxRequest {
   readonly rootfs: string;
   readonly launchDirectory: string;
   /** Host paths of the unikernel's files. */
-  readonly files: { readonly kernel: string; readonly initrd: string | undefined };
-  readonly uid: number;
-  readonly gid: number;
+  readonly files: { readonly kernel: string | undefined; readonly initrd: string | undefined };
+  /** Host paths of its disks: the image, which is only read, and the overlay over it. */
+  readonly disks: readonly { readonly base: string; readonly overlay: string }[];
+  readonly volumes: readonly PlannedVolume[];
+  readonly root: SharedRoot | undefined;
+  readonly user: MonitorUser;
   /** The host's devices that the monitor needs. */
   readonly devices: readonly DeviceNode[];
   /** Host directories that QEMU and a shell need, each bound in its own place. */
@@ -23,6 +28,15 @@ export interface SandboxRequest {
   readonly memoryOverheadMiB: number;
   /** The first port at which the monitor has to be allowed to listen; undefined: as it is. */
   readonly portStart: number | undefined;
+}
+
+/** The container's own root file system, as the guest's. */
+export interface SharedRoot {
+  /** Absolute, without links. */
+  readonly source: string;
+  readonly readOnly: boolean;
+  /** The engine's mounts in it; `place` is where each leads to below the root, links followed inside it. */
+  readonly mounts: readonly { readonly mount: Mount; readonly place: string }[];
 }
 
 /** The specification for crun, and its mounts, for whose places the sandbox's root has to have something. */
@@ -36,48 +50,19 @@ export interface SandboxMount {
   readonly destination: string;
   readonly type?: string | undefined;
   readonly source?: string | undefined;
+  readonly options?: readonly string[] | undefined;
 }
 
 /** Pseudo file systems that QEMU needs. The others would only show the host to a guest that broke out, or give it room to write. */
 const keptPseudoFileSystems: ReadonlySet<string> = new Set(['/proc', '/dev', '/dev/pts']);
 
-/** Where engines mount an init of theirs, which a machine does not need. */
-export const engineInits: ReadonlySet<string> = new Set([
-  '/run/podman-init',
-  '/dev/init',
-  '/sbin/docker-init',
-]);
-
-/**
- * What engines mount into every container for a process that reads it. A guest is told what is in resolv.conf and hostname
- * on its command line; the rest is not for it.
- */
-const engineMounts: ReadonlySet<string> = new Set([
-  ...keptPseudoFileSystems,
-  ...engineInits,
-  '/sys',
-  '/sys/fs/cgroup',
-  '/dev/shm',
-  '/dev/mqueue',
-  '/dev/console',
-  '/dev/termination-log',
-  '/etc/resolv.conf',
-  '/etc/hosts',
-  '/etc/hostname',
-  '/run/.containerenv',
-  '/run/secrets',
-]);
-const kubernetesSecrets = '/var/run/secrets/kubernetes.io/';
-
 /**
  * The specification of the sandbox for a unikernel container: the engine's, with the process, the file system and the devices
  * replaced. Namespaces, cgroup, limits, hooks, annotations, labels and profiles stay as the engine has them.
  * Pure. The engine's own specification is not changed.
- * @throws RuntimeError VOLUME_UNSUPPORTED naming a volume that the guest cannot have
  */
 export function sandboxConfig(request: SandboxRequest): SandboxConfig {
   const { spec } = request;
-  checkVolumes(spec.mounts);
   const mounts = sandboxMounts(request);
   const content = {
     ...spec.raw,
@@ -100,11 +85,11 @@ function sandboxAnnotations(raw: JsonObject): JsonObject {
   return { annotations: Object.fromEntries(kept) };
 }
 
-function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
+function sandboxProcess({ spec, user }: SandboxRequest): JsonObject {
   const process = objectAt(spec.raw, 'process');
   return {
     ...process,
-    user: { uid, gid },
+    user,
     args: ['/bin/sh', sandboxPaths.launch],
     env: ['PATH=/usr/bin:/bin'],
     cwd: '/',
@@ -114,7 +99,8 @@ function sandboxProcess({ spec, uid, gid }: SandboxRequest): JsonObject {
 }
 
 function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
-  const { spec, files, uid, gid } = request;
+  const { spec, files, user } = request;
+  const { uid, gid } = user;
   const readOnly = ['bind', 'ro', 'nosuid', 'nodev'];
   const resolvConf = spec.mounts.find(isResolvConf);
   return [
@@ -122,8 +108,14 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
       .filter(({ destination }) => keptPseudoFileSystems.has(destination))
       .map(({ raw, destination, type, source }) => ({ ...raw, destination, type, source })),
     ...request.hostDirectories.map((path) => bind(path, path, readOnly)),
-    bind(files.kernel, sandboxPaths.kernel, [...readOnly, 'noexec']),
+    ...(files.kernel === undefined ? [] : [bind(files.kernel, sandboxPaths.kernel, [...readOnly, 'noexec'])]),
     ...(files.initrd === undefined ? [] : [bind(files.initrd, sandboxPaths.initrd, [...readOnly, 'noexec'])]),
+    ...request.disks.flatMap(({ base, overlay }, index) => [
+      bind(base, sandboxPaths.base(index), [...readOnly, 'noexec']),
+      bind(overlay, sandboxPaths.disk(index), ['bind', 'rw', 'nosuid', 'nodev', 'noexec']),
+    ]),
+    ...request.volumes.map(volumeMount),
+    ...rootMounts(request.root),
     // QEMU's user network stack asks the name servers in it.
     ...(resolvConf?.source === undefined
       ? []
@@ -147,8 +139,33 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
   ];
 }
 
+function volumeMount({ guest, source }: PlannedVolume): SandboxMount {
+  const options = ['bind', guest.readOnly ? 'ro' : 'rw', 'nosuid', 'nodev', 'noexec'];
+  if (guest.kind === 'disk') return bind(source, sandboxPaths.disk(guest.index), options);
+  const share = sandboxPaths.share(guest.tag);
+  // With what is mounted below it, as the container would have it.
+  if (guest.file === undefined) return bind(source, share, ['rbind', ...options.slice(1)]);
+  return bind(source, `${share}/${guest.file}`, options);
+}
+
+/** What is in the image is not for the monitor to execute, and its devices and set-user-id programs are the guest's business. */
+function rootMounts(root: SharedRoot | undefined): readonly SandboxMount[] {
+  if (root === undefined) return [];
+  const share = sandboxPaths.share(rootTag);
+  const inert = ['nosuid', 'nodev', 'noexec'];
+  return [
+    bind(root.source, share, ['bind', root.readOnly ? 'ro' : 'rw', ...inert]),
+    ...root.mounts.map(({ mount, place }) => ({
+      ...mount.raw,
+      destination: `${share}${place}`,
+      options: [...mount.options.filter((option) => !['exec', 'suid', 'dev'].includes(option)), ...inert],
+    })),
+  ];
+}
+
 function sandboxLinux(request: SandboxRequest): JsonObject {
-  const { spec, devices, uid, gid, memoryOverheadMiB, portStart } = request;
+  const { spec, devices, user, memoryOverheadMiB, portStart } = request;
+  const { uid, gid } = user;
   const linux = objectAt(spec.raw, 'linux');
   const resources = objectAt(linux, 'resources');
   const rules = Array.isArray(resources.devices) ? resources.devices : [];
@@ -174,45 +191,6 @@ function sandboxLinux(request: SandboxRequest): JsonObject {
       ],
     },
   };
-}
-
-/** File systems that hold nothing of the user's when they are mounted. */
-const emptyFileSystems: ReadonlySet<string | undefined> = new Set([
-  'proc',
-  'sysfs',
-  'devpts',
-  'mqueue',
-  'cgroup',
-  'cgroup2',
-  'tmpfs',
-]);
-
-/** A volume that silently is not there loses data, so it is refused. */
-function checkVolumes(mounts: readonly Mount[]): void {
-  const volume = mounts.find(
-    (mount) =>
-      !engineMounts.has(mount.destination) &&
-      !mount.destination.startsWith(kubernetesSecrets) &&
-      (isBind(mount) || !emptyFileSystems.has(mount.type)),
-  );
-  if (volume === undefined) return;
-  throw new RuntimeError(
-    'VOLUME_UNSUPPORTED',
-    `volume "${volume.destination}" cannot be given to the guest`,
-    {
-      hint: 'raw and linux guests take no volumes yet; run it without, or put the files into the initrd',
-    },
-  );
-}
-
-/** Where the options say so, the specification calls the type a dummy. @see opencontainers/runtime-spec v1.2.0 config.md, "Mounts" */
-function isBind({ raw }: Mount): boolean {
-  return Array.isArray(raw.options) && (raw.options.includes('bind') || raw.options.includes('rbind'));
-}
-
-/** The mount that brings the container's resolv.conf, which also says where its name servers are to be read. */
-export function isResolvConf({ destination, source }: Mount): boolean {
-  return destination === '/etc/resolv.conf' && source !== undefined;
 }
 
 function bind(source: string, destination: string, options: readonly string[]): SandboxMount & JsonObject {

@@ -37,7 +37,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left a tap.
   if (record.tap !== undefined) removeTap(namespacePath, record.tap.plan);
-  const network = planFor(record.network, namespacePath);
+  const network = planFor(record.network, namespacePath, pid);
   call.log('network planned', { ...network });
   if (network.kind === 'user') requireFreePorts(pid, network.ports);
   // Written down first: whoever dies in between, delete knows what to remove.
@@ -101,11 +101,12 @@ function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
   }
 }
 
-function planFor(intent: NetworkIntent, namespacePath: string): NetworkPlan {
+function planFor(intent: NetworkIntent, namespacePath: string, pid: number): NetworkPlan {
   const resolvConf = intent.resolvConf === undefined ? undefined : readTextIfThere(intent.resolvConf);
   return planNetwork({
     mode: intent.mode,
-    facts: intent.isHostNetwork || intent.mode === 'none' ? undefined : readNamespaceFacts(namespacePath),
+    facts:
+      intent.isHostNetwork || intent.mode === 'none' ? undefined : readNamespaceFacts(namespacePath, pid),
     isShared: intent.isShared,
     isRootless: intent.isRootless,
     hasTun: intent.hasTun,

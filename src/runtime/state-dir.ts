@@ -18,6 +18,8 @@ export interface StatePaths {
   readonly launchScript: string;
   /** Copies of unikernel files that the monitor's user could not read in their place. */
   readonly copies: string;
+  /** A link to the directory with the overlays of its disks; there only if it has disks. */
+  readonly overlays: string;
 }
 
 export interface StateLocation {
@@ -48,7 +50,23 @@ export function pathsOf(directory: string): StatePaths {
     launchDirectory,
     launchScript: `${launchDirectory}/launch`,
     copies: `${directory}/files`,
+    overlays: `${directory}/overlays`,
   };
+}
+
+/**
+ * Where the overlays of a container's disks are to be: on a disk, since guests may write much.
+ * @param home of the user; undefined where nobody knows it
+ */
+export function overlayDirectory(
+  { directory, stateRoot }: StatePaths,
+  configured: string | undefined,
+  isHostRoot: boolean,
+  home: string | undefined,
+): string {
+  const usual =
+    isHostRoot || home === undefined ? '/var/lib/ucrun/overlays' : `${home}/.local/share/ucrun/overlays`;
+  return `${configured ?? usual}${directory.slice(stateRoot.length)}`;
 }
 
 /** Whether a text can be a container's id, by crun's rule, which also keeps it inside of its folder. */

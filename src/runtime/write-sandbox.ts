@@ -1,15 +1,17 @@
 import { chmodSync, chownSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { makeDirectory, writeFileAtomic } from '../host/files.ts';
+import { exists, makeDirectory, writeFileAtomic } from '../host/files.ts';
 import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
 import { readPortStart } from '../host/port-start.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
 import { planPortStart } from '../unikernel/low-ports.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
+import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { Spec } from '../unikernel/spec.ts';
+import { rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
-import { monitorGid } from './monitor-user.ts';
+import type { MonitorUser } from './monitor-user.ts';
 import type { ContainerRecord, NetworkIntent } from './record.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
 import { enginePortStart, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
@@ -17,13 +19,14 @@ import { enginePortStart, type SandboxMount, sandboxConfig } from './sandbox-con
 /**
  * Write the sandbox's specification, its root and its launch folder into the container's state.
  * @param changeHooks what to do with the specification's hooks
- * @throws RuntimeError VOLUME_UNSUPPORTED, PORT_INVALID
+ * @throws RuntimeError PORT_INVALID
  */
 export function writeSandbox(
   { paths, config }: ContainerCall,
   { spec }: UnikernelBundle,
   unikernel: ResolvedUnikernel,
   record: ContainerRecord,
+  user: MonitorUser,
   changeHooks: ((hooks: unknown) => unknown) | undefined,
 ): void {
   const { machine } = unikernel;
@@ -37,17 +40,22 @@ export function writeSandbox(
     rootfs: paths.rootfs,
     launchDirectory: paths.launchDirectory,
     files: {
-      kernel: readable(unikernel.kernel, 'kernel'),
+      kernel: unikernel.kernel === undefined ? undefined : readable(unikernel.kernel, 'kernel'),
       initrd: unikernel.initrd === undefined ? undefined : readable(unikernel.initrd, 'initrd'),
     },
-    uid: record.uid.container,
-    gid: monitorGid(spec, record.uid.container),
+    disks: record.disks.map(({ base, overlay }, index) => ({
+      base: readable(base, `base${index}`),
+      overlay,
+    })),
+    volumes: unikernel.volumes,
+    root: unikernel.root,
+    user,
     devices: neededDevices(machine, record.network),
     hostDirectories: hostDirectories(machine.qemu),
     memoryOverheadMiB: config.vmm.memoryOverheadMiB,
     portStart: neededPortStart(spec, record.network),
   });
-  makeRootfs(paths.rootfs, mounts);
+  makeRootfs(paths.rootfs, mounts, unikernel.root?.source);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
 }
@@ -73,17 +81,26 @@ function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly D
  * A root that is empty but for the links of a merged /usr and the places to mount on. crun would make those itself, but root of
  * a container with a user namespace may not write here.
  */
-function makeRootfs(rootfs: string, mounts: readonly SandboxMount[]): void {
+function makeRootfs(rootfs: string, mounts: readonly SandboxMount[], sharedRoot: string | undefined): void {
   makeDirectory(rootfs, 0o755);
   for (const name of mergedUsrLinks) {
     if (isLink(`/${name}`)) symlinkSync(`usr/${name}`, `${rootfs}/${name}`);
   }
-  for (const { destination, type, source } of mounts) {
-    const place = `${rootfs}${destination}`;
-    const isFile = type === 'bind' && source !== undefined && statSync(source).isFile();
+  for (const { destination, source, options } of mounts) {
+    const place = mountPlace(rootfs, destination, sharedRoot);
+    const isBind = options?.some((option) => option === 'bind' || option === 'rbind');
+    const isFile = isBind === true && source !== undefined && statSync(source).isFile();
     mkdirSync(isFile ? dirname(place) : place, { recursive: true, mode: 0o755 });
-    if (isFile) writeFileSync(place, '', { mode: 0o444 });
+    if (isFile && !exists(place)) writeFileSync(place, '', { mode: 0o444 });
   }
+}
+
+/** What is mounted inside of the container's own root file system has its place there, as in any container. */
+function mountPlace(rootfs: string, destination: string, sharedRoot: string | undefined): string {
+  const share = `${sandboxPaths.share(rootTag)}/`;
+  return sharedRoot !== undefined && destination.startsWith(share)
+    ? `${sharedRoot}/${destination.slice(share.length)}`
+    : `${rootfs}${destination}`;
 }
 
 /** Copies are kept in memory: this much of it is nobody's loss. */

@@ -10,6 +10,10 @@ export interface Config {
   readonly stateDir: string | undefined;
   /** Directories of named unikernels, in the order in which they are searched. */
   readonly registries: readonly string[];
+  /** The host's directories that the vm section of a specification may name files in. */
+  readonly vmDirectories: readonly string[];
+  /** Where the overlays of images' disks are; undefined: the directory that fits the user. */
+  readonly overlayDir: string | undefined;
   /** Whether SERVICE_NAME in a container's environment names a unikernel. */
   readonly serviceName: boolean;
   /** Where the debug log goes; undefined: nowhere. */
@@ -43,6 +47,8 @@ export const defaultConfig: Config = {
   crun: undefined,
   stateDir: undefined,
   registries: ['/var/lib/ucrun/unikernels'],
+  vmDirectories: [],
+  overlayDir: undefined,
   serviceName: true,
   logFile: undefined,
   logLevel: 'info',

@@ -35,6 +35,22 @@ export const configKeys = {
     default: ['/var/lib/ucrun/unikernels'],
     help: 'The directories of named unikernels. The first that has a name wins.',
   },
+  vm_directories: {
+    read: listOf(absolutePath),
+    allowed: 'a list of absolute paths',
+    default: [],
+    help:
+      "The host's directories whose files the vm section of a container's specification may name. Empty: such a " +
+      'section is an error.',
+  },
+  overlay_dir: {
+    read: optionalPath,
+    allowed: 'an absolute path, or "" for the usual one',
+    default: '',
+    help:
+      'Where what guests write to the disks of their images is kept, for the life of the container. Empty: ' +
+      '/var/lib/ucrun/overlays, or for a user ~/.local/share/ucrun/overlays.',
+  },
   service_name: {
     read: boolean,
     allowed: 'true or false',
@@ -145,6 +161,8 @@ export function parseConfig(text: string, source: string, onProblem: OnProblem =
     crun: value('crun'),
     stateDir: value('state_dir'),
     registries: value('registries'),
+    vmDirectories: value('vm_directories'),
+    overlayDir: value('overlay_dir'),
     serviceName: value('service_name'),
     logFile: value('log_file'),
     logLevel: value('log_level'),

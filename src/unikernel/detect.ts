@@ -1,40 +1,55 @@
-import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { definitionKeys } from './definition.ts';
+import {
+  annotationKey,
+  type ImageFiles,
+  type ImageSettings,
+  imageSettings,
+  noSettings,
+  ownAnnotations,
+} from './image-settings.ts';
 import { environmentValue, type Spec } from './spec.ts';
+import { vmSettings } from './vm-section.ts';
 
-/** Where a container's unikernel comes from. `overrides` are definition keys from annotations. */
+/** Where a container's unikernel comes from: where paths are looked up, and what is said of it there. */
 export type UnikernelSource =
-  | { readonly kind: 'image'; readonly settings: Readonly<Record<string, string>> }
+  | { readonly kind: 'image' | 'vm'; readonly image: ImageSettings }
   | {
       readonly kind: 'registry';
       readonly name: string;
+      /** Definition keys from annotations. */
       readonly overrides: Readonly<Record<string, string>>;
     };
 
-const prefix = 'ucrun.';
-
-/** How a key of a definition is written as an annotation. */
-export function annotationKey(key: string): string {
-  return prefix + key;
-}
-
 /**
- * Find out whether a container carries a unikernel: annotations `ucrun.*` first, then SERVICE_NAME if that is used.
- * An annotation that an untrusted image may have brought can tune and name, but never leave the image
- * (see host/rootfs-path.ts) and never choose programs or arguments of the host's.
+ * Find out whether a container carries a unikernel: its image says so, or the specification's `vm` section, or SERVICE_NAME where
+ * that is used. What an untrusted image says can tune and name, but never leave the image (see host/rootfs-path.ts) and never
+ * choose programs or arguments of the host's.
  * @param usesServiceName whether SERVICE_NAME means anything on this host
  * @returns undefined for a plain container
- * @throws RuntimeError UNIKERNEL_INVALID for a name or annotation that cannot be meant
+ * @throws RuntimeError UNIKERNEL_INVALID for what cannot be meant, and for two unikernels in one container
  */
-export function detectUnikernel(spec: Spec, usesServiceName: boolean): UnikernelSource | undefined {
+export function detectUnikernel(
+  spec: Spec,
+  usesServiceName: boolean,
+  files: ImageFiles,
+): UnikernelSource | undefined {
   if (isPodSandbox(spec)) return undefined;
-  const settings = ownAnnotations(spec);
-  if (settings.kernel !== undefined || settings.guest !== undefined) return { kind: 'image', settings };
-  const name = usesServiceName ? environmentValue(spec, 'SERVICE_NAME') : undefined;
-  if (name !== undefined && name !== '')
-    return { kind: 'registry', name: checkName(name, 'in SERVICE_NAME'), overrides: settings };
-  const [stray] = Object.keys(settings);
+  const own = ownAnnotations(spec);
+  const vm = vmSettings(spec.raw);
+  const image = imageSettings(spec, vm === undefined || namesFile(own) ? own : noSettings, files);
+  const named = usesServiceName ? environmentValue(spec, 'SERVICE_NAME') : undefined;
+  const name = named === '' || named === undefined ? undefined : checkName(named, 'in SERVICE_NAME');
+  if (image !== undefined) {
+    if (vm !== undefined) throw contradiction('the vm section of config.json', image);
+    if (name !== undefined) throw contradiction(`SERVICE_NAME=${name}`, image);
+    return { kind: 'image', image };
+  }
+  if (vm !== undefined) {
+    if (name !== undefined) throw contradiction(`SERVICE_NAME=${name}`, vm);
+    return { kind: 'vm', image: tunedBy(own, vm) };
+  }
+  if (name !== undefined) return { kind: 'registry', name, overrides: own.settings };
+  const [stray] = Object.keys(own.settings);
   if (stray === undefined) return undefined;
   throw new RuntimeError(
     'UNIKERNEL_INVALID',
@@ -43,6 +58,32 @@ export function detectUnikernel(spec: Spec, usesServiceName: boolean): Unikernel
       hint: usesServiceName
         ? 'name one with the environment variable SERVICE_NAME, or with the annotations ucrun.guest and ucrun.kernel'
         : 'name one with the annotations ucrun.guest and ucrun.kernel; the configuration has service_name = false',
+    },
+  );
+}
+
+/** The guest type alone says of a machine in the vm section what that cannot say itself. */
+function namesFile({ settings }: ImageSettings): boolean {
+  return settings.kernel !== undefined || settings.disk !== undefined;
+}
+
+/** The container's annotations say more than the vm section can, such as the guest type. */
+function tunedBy(own: ImageSettings, vm: ImageSettings): ImageSettings {
+  return {
+    ...vm,
+    settings: { ...vm.settings, ...own.settings },
+    written: { ...vm.written, ...own.written },
+  };
+}
+
+function contradiction(other: string, { source }: ImageSettings): RuntimeError {
+  return new RuntimeError(
+    'UNIKERNEL_INVALID',
+    `${other} names a unikernel, and so does ${source}: one container runs one`,
+    {
+      hint: other.startsWith('SERVICE_NAME')
+        ? 'leave one of the two out; service_name = false in the configuration leaves that variable alone'
+        : 'leave one of the two out',
     },
   );
 }
@@ -73,23 +114,4 @@ function isPodSandbox(spec: Spec): boolean {
 /** @see containerd internal/cri/annotations, cri-o pkg/annotations */
 function podRole({ annotations }: Pick<Spec, 'annotations'>): string | undefined {
   return annotations['io.kubernetes.cri.container-type'] ?? annotations['io.kubernetes.cri-o.ContainerType'];
-}
-
-function ownAnnotations(spec: Spec): Readonly<Record<string, string>> {
-  const settings: Record<string, string> = {};
-  for (const [key, value] of Object.entries(spec.annotations)) {
-    if (!key.startsWith(prefix)) continue;
-    const name = key.slice(prefix.length);
-    if (!(definitionKeys as readonly string[]).includes(name)) throw unknownAnnotation(key);
-    settings[name] = value;
-  }
-  return settings;
-}
-
-function unknownAnnotation(key: string): RuntimeError {
-  const known = definitionKeys.map(annotationKey);
-  const near = nearest(key, known);
-  return new RuntimeError('UNIKERNEL_INVALID', `unknown annotation "${key}"`, {
-    hint: near === undefined ? `known annotations: ${known.join(', ')}` : `did you mean "${near}"?`,
-  });
 }

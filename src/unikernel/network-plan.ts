@@ -1,4 +1,5 @@
 import { RuntimeError } from '../base/runtime-error.ts';
+import { parseIpv6Gateways } from './ipv6-routes.ts';
 import type { PortMapping } from './ports.ts';
 
 export type NetworkMode = 'auto' | 'tap' | 'user' | 'none';
@@ -57,12 +58,15 @@ export interface Link {
   readonly mac: string;
   readonly mtu: number;
   readonly ipv4: readonly Ipv4Address[];
+  readonly ipv6: readonly Ipv6Address[];
 }
 
 export interface NamespaceFacts {
   readonly links: readonly Link[];
   /** Device → gateway of its default route. */
   readonly gateways: Readonly<Record<string, string>>;
+  /** The same, of IPv6. */
+  readonly ipv6Gateways: Readonly<Record<string, string>>;
 }
 
 /** The commands for `ip -json -batch -` that {@link parseNamespaceFacts} reads the output of. */
@@ -81,11 +85,13 @@ const userHosts = { gateway: 2, nameServer: 3, guest: 15 } as const;
 const userMac = '02:75:63:00:00:01';
 
 /**
- * Read what two `ip -json` commands printed, one JSON list after the other.
+ * Read what two `ip -json` commands printed, one JSON list after the other, and the kernel's table of IPv6 routes, for which ip
+ * would have to be started a second time.
+ * @param ipv6Routes the text of `/proc/PID/net/ipv6_route`
  * @throws RuntimeError HOST_FAILED if it is not that
  * @see iproute2 ip/ipaddress.c, ip/iproute.c
  */
-export function parseNamespaceFacts(output: string): NamespaceFacts {
+export function parseNamespaceFacts(output: string, ipv6Routes: string): NamespaceFacts {
   const [addresses, routes] = splitJsonLists(output);
   const links = asRecords(addresses)
     .filter((link) => link.link_type === 'ether')
@@ -97,7 +103,7 @@ export function parseNamespaceFacts(output: string): NamespaceFacts {
     if (typeof dev === 'string' && typeof gateway === 'string' && !Object.hasOwn(gateways, dev))
       gateways[dev] = gateway;
   }
-  return { links, gateways };
+  return { links, gateways, ipv6Gateways: parseIpv6Gateways(ipv6Routes) };
 }
 
 export interface NetworkRequest {
@@ -124,7 +130,9 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
     if (mode === 'tap') throw impossibleTap("the container shares the host's network");
     return userPlan(request);
   }
-  const link = facts.links.find(({ name, ipv4 }) => !name.startsWith(tapPrefix) && ipv4.length > 0);
+  const link = facts.links.find(
+    ({ name, ipv4, ipv6 }) => !name.startsWith(tapPrefix) && ipv4.length + ipv6.length > 0,
+  );
   const isTapTaken = facts.links.some(({ name }) => name.startsWith(tapPrefix));
   if (link === undefined) return { kind: 'none' };
   if (mode === 'tap') {
@@ -172,13 +180,14 @@ function redirect(from: string, to: string): readonly string[] {
 }
 
 function tapPlan(link: Link, facts: NamespaceFacts, nameServers: readonly string[]): NetworkPlan {
-  const ipv4Gateway = Object.hasOwn(facts.gateways, link.name) ? facts.gateways[link.name] : undefined;
+  const gatewayIn = (gateways: Readonly<Record<string, string>>) =>
+    Object.hasOwn(gateways, link.name) ? gateways[link.name] : undefined;
   const card: NetworkCard = {
     mac: link.mac,
     ipv4: link.ipv4[0],
-    ipv4Gateway,
-    ipv6: undefined,
-    ipv6Gateway: undefined,
+    ipv4Gateway: gatewayIn(facts.gateways),
+    ipv6: link.ipv6[0],
+    ipv6Gateway: gatewayIn(facts.ipv6Gateways),
     mtu: link.mtu,
   };
   return {
@@ -242,8 +251,9 @@ function readLink(link: Readonly<Record<string, unknown>>): Link {
       `ip(8) printed an interface that cannot be: ${JSON.stringify(link)}`,
     );
   }
-  const ipv4 = asRecords(link.addr_info)
-    .filter((entry) => entry.family === 'inet' && entry.scope === 'global')
-    .map((entry) => ({ address: String(entry.local), prefixLength: Number(entry.prefixlen) }));
-  return { name, mac, mtu, ipv4 };
+  const addresses = (family: string) =>
+    asRecords(link.addr_info)
+      .filter((entry) => entry.family === family && entry.scope === 'global')
+      .map((entry) => ({ address: String(entry.local), prefixLength: Number(entry.prefixlen) }));
+  return { name, mac, mtu, ipv4: addresses('inet'), ipv6: addresses('inet6') };
 }

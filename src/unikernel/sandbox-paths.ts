@@ -5,6 +5,11 @@
 export const sandboxPaths = {
   kernel: '/unikernel/kernel',
   initrd: '/unikernel/initrd',
+  /** The nth disk, and the image under it if it is an overlay. */
+  disk: (index: number) => `/unikernel/disk${index}`,
+  base: (index: number) => `/unikernel/base${index}`,
+  /** A directory that the guest mounts over 9p. */
+  share: (tag: string) => `/volumes/${tag}`,
   ucrun: '/ucrun',
   launch: '/ucrun/launch',
   run: '/ucrun/run',

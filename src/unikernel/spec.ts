@@ -10,7 +10,11 @@ export interface Spec {
   readonly ociVersion: string;
   /** As written: absolute, or relative to the bundle. */
   readonly rootPath: string;
+  readonly rootReadOnly: boolean;
   readonly args: readonly string[];
+  /** The program's working directory, absolute. */
+  readonly cwd: string;
+  readonly user: SpecUser;
   readonly env: readonly string[];
   /** Whether the limit of open files is the specification's, and not inherited. */
   readonly setsOpenFilesLimit: boolean;
@@ -28,10 +32,18 @@ export interface Spec {
 
 export type JsonObject = { readonly [key: string]: unknown };
 
+/** Whom the engine would have the program run as. */
+export interface SpecUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
 export interface Mount {
   readonly destination: string;
   readonly type: string | undefined;
   readonly source: string | undefined;
+  readonly options: readonly string[];
   readonly raw: JsonObject;
 }
 
@@ -60,13 +72,17 @@ export function parseSpec(text: string): Spec {
   const spec = asObject(raw, 'config.json');
   const process = optionalObject(spec.process, 'process');
   const linux = optionalObject(spec.linux, 'linux');
+  const root = optionalObject(spec.root, 'root');
   const resources = optionalObject(linux.resources, 'linux.resources');
   const memory = optionalObject(resources.memory, 'linux.resources.memory');
   return {
     raw: spec,
     ociVersion: asString(spec.ociVersion, 'ociVersion'),
-    rootPath: asString(optionalObject(spec.root, 'root').path ?? '', 'root.path'),
+    rootPath: asString(root.path ?? '', 'root.path'),
+    rootReadOnly: root.readonly === true,
     args: asStrings(process.args, 'process.args'),
+    cwd: optionalString(process.cwd, 'process.cwd') ?? '/',
+    user: readUser(optionalObject(process.user, 'process.user')),
     env: asStrings(process.env, 'process.env'),
     setsOpenFilesLimit: asArray(process.rlimits, 'process.rlimits').some(
       (limit) => asObject(limit, 'process.rlimits[]').type === 'RLIMIT_NOFILE',
@@ -122,7 +138,18 @@ function readMount(value: unknown): Mount {
     destination: asString(mount.destination, 'mounts[].destination'),
     type: optionalString(mount.type, 'mounts[].type'),
     source: optionalString(mount.source, 'mounts[].source'),
+    options: asStrings(mount.options, 'mounts[].options'),
     raw: mount,
+  };
+}
+
+function readUser(user: JsonObject): SpecUser {
+  return {
+    uid: asNumber(user.uid ?? 0, 'process.user.uid'),
+    gid: asNumber(user.gid ?? 0, 'process.user.gid'),
+    additionalGids: asArray(user.additionalGids, 'process.user.additionalGids').map((gid) =>
+      asNumber(gid, 'process.user.additionalGids[]'),
+    ),
   };
 }
 

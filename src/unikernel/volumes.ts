@@ -80,7 +80,7 @@ export function planVolumes(
  * The format of a disk image, by its name: what is in it the guest may have written.
  * @returns undefined for a file that is not called a disk image
  */
-function diskFormatOf(path: string): DiskFormat | undefined {
+export function diskFormatOf(path: string): DiskFormat | undefined {
   if (path.endsWith('.qcow2')) return 'qcow2';
   return /\.(?:img|raw|ext[234]|iso|squashfs|erofs)$/.test(path) ? 'raw' : undefined;
 }

@@ -1,0 +1,79 @@
+import { chownSync, closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { RuntimeError } from '../base/runtime-error.ts';
+import type { DiskPatch } from '../unikernel/disk-patch.ts';
+import { readQcow2Header } from '../unikernel/qcow2-header.ts';
+import { planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
+import { diskFormatOf } from '../unikernel/volumes.ts';
+import { withKernelReader } from './files.ts';
+
+const sectorBytes = 512;
+
+export interface OverlayOrder {
+  /** The image's host path. Its name says what format it has, since what is in it may be made to deceive. */
+  readonly image: string;
+  /** Where QEMU finds the image. */
+  readonly backingPath: string;
+  readonly patches: readonly DiskPatch[];
+}
+
+/**
+ * Plan an overlay over a disk image.
+ * @throws RuntimeError IMAGE_INVALID for an image that refers to other files, or is not what its name says
+ */
+export function planOverlay({ image, backingPath, patches }: OverlayOrder): Qcow2Overlay {
+  const named = diskFormatOf(image) ?? 'raw';
+  return withKernelReader(image, (reader) => {
+    const header = readQcow2Header(reader);
+    if (header !== undefined && named === 'raw') {
+      throw new RuntimeError(
+        'IMAGE_INVALID',
+        `disk "${image}" is a qcow2 image, which its name does not say`,
+        {
+          hint: 'let its name end in .qcow2',
+        },
+      );
+    }
+    if (header === undefined && named === 'qcow2')
+      throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is no qcow2 image, as its name says`);
+    if (header?.hasBackingFile || header?.hasDataFile) {
+      throw new RuntimeError(
+        'IMAGE_INVALID',
+        `disk "${image}" is only a part of an image: it refers to another file`,
+        {
+          hint: 'make one image of it with "qemu-img convert -O qcow2"',
+        },
+      );
+    }
+    if (header?.isEncrypted) {
+      throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is encrypted`, {
+        hint: 'decrypt it with "qemu-img convert"',
+      });
+    }
+    if (reader.sizeBytes === 0) throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is empty`);
+    return planQcow2Overlay({
+      virtualSizeBytes: header?.virtualSizeBytes ?? Math.ceil(reader.sizeBytes / sectorBytes) * sectorBytes,
+      backingPath,
+      backingFormat: named,
+      patches,
+      readBase: (offset, length) => reader.read(offset, length),
+    });
+  });
+}
+
+/** Write an overlay's file, over what is there; for its owner only. */
+export function writeOverlay(path: string, { sizeBytes, chunks }: Qcow2Overlay, ownerUid: number): void {
+  const fd = openSync(path, 'w', 0o600);
+  try {
+    ftruncateSync(fd, sizeBytes);
+    for (const { fileOffset, bytes } of chunks) {
+      let written = 0;
+      // On a full disk fewer bytes are written at first, and then none, with an error.
+      while (written < bytes.length)
+        written += writeSync(fd, bytes, written, bytes.length - written, fileOffset + written);
+    }
+    fchmodSync(fd, 0o600);
+  } finally {
+    closeSync(fd);
+  }
+  chownSync(path, ownerUid, -1);
+}

@@ -1,0 +1,139 @@
+import { realpathSync, statSync } from 'node:fs';
+import { isErrno } from '../base/errno.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { withKernelReader } from '../host/files.ts';
+import { findInRegistries, resolveInEntry } from '../host/registry.ts';
+import { resolveInRootfs } from '../host/rootfs-path.ts';
+import type { Config } from '../unikernel/config-defaults.ts';
+import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
+import type { UnikernelSource } from '../unikernel/detect.ts';
+import { annotationKey, type ImageSettings } from '../unikernel/image-settings.ts';
+import { identifyKernel } from '../unikernel/kernel-format.ts';
+
+/** A unikernel and the host paths of its files. */
+export interface UnikernelFiles {
+  readonly definition: UnikernelDefinition;
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  /** As many as the definition has disks, in its order. */
+  readonly disks: readonly string[];
+}
+
+/**
+ * Find a unikernel's definition and its files, wherever it comes from.
+ * @param rootfs the container's root file system without links in its path; asked for only if the unikernel is in it
+ * @throws RuntimeError UNIKERNEL_UNKNOWN, UNIKERNEL_INVALID and what else is wrong with the definition, KERNEL_MISSING
+ */
+export function findUnikernelFiles(
+  source: UnikernelSource,
+  config: Pick<Config, 'registries' | 'vmDirectories'>,
+  rootfs: () => string,
+): UnikernelFiles {
+  switch (source.kind) {
+    case 'registry':
+      return filesOfRegistry(config.registries, source);
+    case 'image': {
+      const root = rootfs();
+      return withFiles(definitionOf(source.image), (path, what) => resolveInRootfs(root, path, what));
+    }
+    case 'vm':
+      return filesOfHost(source.image, config.vmDirectories);
+  }
+}
+
+function definitionOf({ settings, written, source }: ImageSettings): UnikernelDefinition {
+  return parseDefinition(settings, source, (key) => written[key] ?? annotationKey(key));
+}
+
+function filesOfRegistry(
+  registries: readonly string[],
+  source: Extract<UnikernelSource, { kind: 'registry' }>,
+): UnikernelFiles {
+  const entry = findInRegistries(registries, source.name);
+  for (const key of ['initrd', 'root']) {
+    if (key in source.overrides) {
+      throw new RuntimeError(
+        'UNIKERNEL_INVALID',
+        `annotation "${annotationKey(key)}" contradicts SERVICE_NAME=${source.name}`,
+        {
+          hint: 'leave out the annotation for the unikernel of that name, or SERVICE_NAME for the one in the image',
+        },
+      );
+    }
+  }
+  // Each is checked by itself first, so that an error names the place it comes from.
+  const base = parseDefinition(entry.content, entry.source);
+  const { guest, kernel, disk } = entry.content;
+  const identity = {
+    guest,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(disk === undefined ? {} : { disk }),
+  };
+  parseDefinition({ ...identity, ...source.overrides }, 'the annotations', annotationKey);
+  const definition =
+    Object.keys(source.overrides).length === 0
+      ? base
+      : parseDefinition({ ...entry.content, ...source.overrides }, entry.source);
+  return withFiles(definition, (path, what) => resolveInEntry(entry, path, what));
+}
+
+/** The vm section of a specification has the host's paths, of which the administrator allows some. */
+function filesOfHost(image: ImageSettings, directories: readonly string[]): UnikernelFiles {
+  const settings =
+    image.settings.guest === undefined
+      ? { ...image.settings, guest: guestOf(image, directories) }
+      : image.settings;
+  return withFiles(definitionOf({ ...image, settings }), (path, what) =>
+    resolveOnHost(directories, path, what),
+  );
+}
+
+/** The section has no field for the guest type, but a kernel can be looked at. */
+function guestOf({ settings }: ImageSettings, directories: readonly string[]): string {
+  const { kernel } = settings;
+  if (kernel === undefined) return 'nanos';
+  const path = resolveOnHost(directories, kernel, 'kernel');
+  return withKernelReader(path, identifyKernel)?.kind === 'bzimage' ? 'linux' : 'raw';
+}
+
+/** @throws RuntimeError UNIKERNEL_INVALID for a path that the configuration does not allow, KERNEL_MISSING */
+function resolveOnHost(directories: readonly string[], path: string, what: string): string {
+  const found = realpathIfThere(path);
+  const allowed = directories.flatMap((directory) => realpathIfThere(directory) ?? []);
+  const isAllowed = (candidate: string) =>
+    allowed.some((directory) => candidate === directory || candidate.startsWith(`${directory}/`));
+  // Nobody is told whether a file is there that may not be named.
+  if (!isAllowed(found ?? path)) {
+    throw new RuntimeError(
+      'UNIKERNEL_INVALID',
+      `${what} "${path}" of the vm section is not in an allowed directory`,
+      {
+        hint: "the administrator allows directories with vm_directories in ucrun's config.toml",
+      },
+    );
+  }
+  if (found !== undefined && statSync(found).isFile()) return found;
+  throw new RuntimeError('KERNEL_MISSING', `${what} "${path}" of the vm section is missing`);
+}
+
+function realpathIfThere(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
+function withFiles(
+  definition: UnikernelDefinition,
+  resolve: (path: string, what: string) => string,
+): UnikernelFiles {
+  const { kernel, initrd, disks } = definition;
+  return {
+    definition,
+    kernel: kernel === undefined ? undefined : resolve(kernel, 'kernel'),
+    initrd: initrd === undefined ? undefined : resolve(initrd, 'initrd'),
+    disks: disks.map(({ file }) => resolve(file, 'disk')),
+  };
+}

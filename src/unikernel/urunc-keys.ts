@@ -1,0 +1,82 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+
+/** What the keys of urunc's annotations, and of /urunc.json, begin with. */
+export const uruncPrefix = 'com.urunc.unikernel.';
+
+/** Keys of urunc's whose values are those of a key of ours. */
+const sameValue: Readonly<Record<string, string>> = {
+  unikernelType: 'guest',
+  binary: 'kernel',
+  initrd: 'initrd',
+  unikernelVersion: 'version',
+};
+
+/** Monitors of urunc's whose Linux guests need nothing that QEMU lacks. */
+const linuxMonitors: ReadonlySet<string> = new Set(['firecracker', 'cloud-hypervisor']);
+
+/** A definition in our keys, and how each was written. */
+export interface UruncDefinition {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly written: Readonly<Record<string, string>>;
+}
+
+/**
+ * A definition of urunc's in our terms. Its values are plain or in base64, whichever of its versions and engines wrote them. `cmdline`
+ * is not used: it stands in for a container's command line that is empty, which no engine leaves so.
+ * @param values with full keys, of which those of urunc's are looked at; empty ones count as missing
+ * @param source where they were found, for error texts
+ * @throws RuntimeError GUEST_UNSUPPORTED for a guest that was made for another monitor
+ * @see urunc-dev/urunc pkg/unikontainers/config.go, UnikernelConfig
+ */
+export function definitionFromUrunc(
+  values: Readonly<Record<string, string>>,
+  source: string,
+): UruncDefinition {
+  const value = (name: string): string | undefined => {
+    const text = plainText(values[uruncPrefix + name] ?? '').trim();
+    return text === '' ? undefined : text;
+  };
+  const guest = value('unikernelType');
+  checkMonitor(value('hypervisor'), guest, source);
+  const settings: Record<string, string> = {};
+  const written: Record<string, string> = {};
+  const set = (key: string, name: string, text: string | undefined) => {
+    if (text === undefined) return;
+    settings[key] = text;
+    written[key] = uruncPrefix + name;
+  };
+  for (const [name, key] of Object.entries(sameValue)) set(key, name, value(name));
+  const block = value('block');
+  const mountPoint = value('blkMntPoint');
+  set('disk', 'block', block === undefined || isRoot(mountPoint) ? block : `${block}:${mountPoint}`);
+  const sharesRoot = ['mountRootfs', 'useDMBlock'].find((name) => /^(?:true|1)$/i.test(value(name) ?? ''));
+  if (sharesRoot !== undefined && block === undefined && settings.initrd === undefined)
+    set('root', sharesRoot, '9p');
+  return { settings, written };
+}
+
+function isRoot(mountPoint: string | undefined): boolean {
+  return mountPoint === undefined || mountPoint === '/';
+}
+
+/** @throws RuntimeError GUEST_UNSUPPORTED */
+function checkMonitor(monitor: string | undefined, guest: string | undefined, source: string): void {
+  if (monitor === undefined || monitor === 'qemu') return;
+  if (guest === 'linux' && linuxMonitors.has(monitor)) return;
+  throw new RuntimeError(
+    'GUEST_UNSUPPORTED',
+    `"${uruncPrefix}hypervisor" in ${source} is "${monitor}", and ucrun runs guests on QEMU`,
+    { hint: 'build the unikernel for QEMU, and say "qemu" there' },
+  );
+}
+
+/**
+ * The text that a value in base64 stands for, or the value if it is no base64 of a text. A word such as `unikraft` could be base64, too,
+ * but what it would stand for has bytes that no name or path has.
+ */
+function plainText(value: string): string {
+  if (value.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return value;
+  const bytes = Buffer.from(value, 'base64');
+  const isText = bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a);
+  return isText && bytes.toString('base64') === value ? bytes.toString('latin1') : value;
+}
