@@ -16,6 +16,8 @@ export interface LaunchRequest {
   readonly args: readonly string[];
   /** How long a guest may take to end after the power button was pressed; 0: switch it off at once. */
   readonly graceMs: number;
+  /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
+  readonly klog?: { readonly path: string; readonly offset: number } | undefined;
 }
 
 /** The script that a container has before `start` wrote the real one. */
@@ -31,7 +33,7 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
  *
  * What QEMU wrote is not trusted: only regular files are opened, which cannot block, and of the events only the end counts.
  */
-export function renderLaunchScript({ qemu, args, graceMs }: LaunchRequest): string {
+export function renderLaunchScript({ qemu, args, graceMs, klog }: LaunchRequest): string {
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
   const events = usesKvm(args) ? watchedEvents : writtenEvents;
@@ -76,7 +78,7 @@ if [ -f ${exitStatus} ]; then
   set -- $(od -An -tu1 -j1 -N1 ${exitStatus})
   [ $# = 0 ] || exit "$1"
 fi
-[ ! -e ${run}/switched-off ] || exit ${switchedOff}
+${klog === undefined ? '' : klogStatus(klog)}[ ! -e ${run}/switched-off ] || exit ${switchedOff}
 failed=
 if [ -f ${vmmErrors} ]; then
   while IFS= read -r line; do
@@ -109,6 +111,22 @@ fi
 # isa-debug-exit makes QEMU leave with twice the guest's value plus one; 129 to 159 are its deaths by signal.
 if [ "$status" -gt 128 ] && [ "$status" -lt 160 ] || [ $((status % 2)) = 0 ]; then exit "$status"; fi
 exit $((status / 2))
+`;
+}
+
+/**
+ * The lowest byte of the code in a Nanos kernel's last words, which begin with KLOG. A program that a signal ended has that
+ * signal's number there: after a stop signal 15 is what a container's status is 143 for.
+ * @see src/unikernel/nanos/klog.ts
+ */
+function klogStatus({ path, offset }: NonNullable<LaunchRequest['klog']>): string {
+  return `if [ -f ${path} ]; then
+  set -- $(od -An -tu1 -j${offset} -N16 ${path})
+  if [ "$1 $2 $3 $4" = '75 76 79 71' ] && [ "\${13}" != 0 ]; then
+    [ -z "$timer" ] || [ "\${13}" != 15 ] || exit 143
+    exit "\${13}"
+  fi
+fi
 `;
 }
 
