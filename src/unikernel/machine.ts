@@ -5,7 +5,7 @@ import type { MachineModel, UnikernelDefinition } from './definition.ts';
 import { type GuestKind, guestKinds } from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import type { KernelFormat } from './kernel-format.ts';
-import type { DiskFormat, PlannedVolume } from './volumes.ts';
+import { type DiskFormat, diskFormatOf, type PlannedVolume } from './volumes.ts';
 
 /** How devices are reached: virtio over memory-mapped registers, or over PCI. */
 export type DeviceBus = 'mmio' | 'pci';
@@ -36,12 +36,16 @@ export interface MachinePlan {
   readonly powerButton: boolean;
 }
 
-export interface MachineDisk {
-  readonly format: DiskFormat;
-  readonly readOnly: boolean;
-  /** What is written to it is kept for the container's life only. */
-  readonly isOverlay: boolean;
-}
+export type MachineDisk =
+  | {
+      /** What is written to it is kept for the container's life only, beside an image that stays as it is. */
+      readonly isOverlay: true;
+      readonly format: 'qcow2';
+      /** The image's. */
+      readonly baseFormat: DiskFormat;
+      readonly readOnly: boolean;
+    }
+  | { readonly isOverlay: false; readonly format: DiskFormat; readonly readOnly: boolean };
 
 export interface MachineShare {
   readonly tag: string;
@@ -103,10 +107,15 @@ export function planMachine({
     hasInitrd: definition.initrd !== undefined,
     disks: [
       ...definition.disks.map(
-        ({ readOnly }): MachineDisk => ({ format: 'qcow2', readOnly, isOverlay: true }),
+        ({ file, readOnly }): MachineDisk => ({
+          isOverlay: true,
+          format: 'qcow2',
+          baseFormat: diskFormatOf(file) ?? 'raw',
+          readOnly,
+        }),
       ),
       ...volumes.flatMap(({ guest, format: diskFormat }): readonly MachineDisk[] =>
-        diskFormat === undefined ? [] : [{ format: diskFormat, readOnly: guest.readOnly, isOverlay: false }],
+        diskFormat === undefined ? [] : [{ isOverlay: false, format: diskFormat, readOnly: guest.readOnly }],
       ),
     ],
     shares: [

@@ -1,7 +1,10 @@
 import { assertNever } from '../base/assert-never.ts';
-import type { DeviceBus, MachinePlan } from './machine.ts';
+import { diskArgs, shareArgs } from './disk-args.ts';
+import { guests } from './guests/index.ts';
+import type { MachinePlan } from './machine.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
+import { virtioDevice } from './virtio-device.ts';
 
 /** I/O ports of the exit protocol, see docs/guests.md: the status byte, "end now", and "I have panicked". */
 const exitStatusPort = '0x500';
@@ -28,10 +31,7 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     `${machine.memoryMiB}M`,
     '-smp',
     String(machine.cpus),
-    '-kernel',
-    sandboxPaths.kernel,
-    ...(machine.hasInitrd ? ['-initrd', sandboxPaths.initrd] : []),
-    ...(commandLine === '' ? [] : ['-append', commandLine]),
+    ...bootArgs(machine, commandLine),
     // signal=off: Ctrl-C is the guest's.
     '-chardev',
     'stdio,id=console,signal=off',
@@ -55,10 +55,29 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     `isa-debug-exit,iobase=${exitPort},iosize=4`,
     '-device',
     `pvpanic,ioport=${panicPort}`,
-    ...(machine.guest === 'linux' ? ['-device', `virtio-rng-${deviceSuffix(machine.bus)}`] : []),
-    ...networkArgs(network, machine.bus),
+    ...(guests[machine.guest].hasRandomDevice ? ['-device', virtioDevice(machine, 'rng')] : []),
+    ...diskArgs(machine),
+    ...shareArgs(machine),
+    ...networkArgs(network, machine),
     ...machine.extraArgs,
   ];
+}
+
+function bootArgs({ boot, hasInitrd }: MachinePlan, commandLine: string): readonly string[] {
+  switch (boot) {
+    case 'kernel':
+      return [
+        '-kernel',
+        sandboxPaths.kernel,
+        ...(hasInitrd ? ['-initrd', sandboxPaths.initrd] : []),
+        ...(commandLine === '' ? [] : ['-append', commandLine]),
+      ];
+    case 'disk':
+      // The firmware is not to look for anything else.
+      return ['-boot', 'strict=on'];
+    default:
+      return assertNever(boot);
+  }
 }
 
 function machineArgs({ model, accelerator, firmware }: MachinePlan): readonly string[] {
@@ -90,7 +109,7 @@ function machineArgs({ model, accelerator, firmware }: MachinePlan): readonly st
   }
 }
 
-function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
+function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly string[] {
   switch (network.kind) {
     case 'none':
       return ['-nic', 'none'];
@@ -99,7 +118,7 @@ function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
         '-netdev',
         `tap,id=net0,ifname=${network.tap},script=no,downscript=no`,
         '-device',
-        cardDevice(bus, network.guest.cards[0]?.mac, network.mtu),
+        cardDevice(machine, network.guest.cards[0]?.mac, network.mtu),
       ];
     case 'user': {
       const forwards = network.ports.map(
@@ -109,7 +128,7 @@ function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
         '-netdev',
         `user,id=net0,net=${network.subnet},ipv6=off${forwards.join('')}`,
         '-device',
-        cardDevice(bus, network.guest.cards[0]?.mac),
+        cardDevice(machine, network.guest.cards[0]?.mac),
       ];
     }
     default:
@@ -117,16 +136,13 @@ function networkArgs(network: NetworkPlan, bus: DeviceBus): readonly string[] {
   }
 }
 
-function cardDevice(bus: DeviceBus, mac: string | undefined, mtu?: number): string {
-  // No option ROM: there is nothing to boot from the network. Not every card that mtu 1500 is told of can say so.
-  const options = [
-    mac === undefined ? '' : `,mac=${mac}`,
-    bus === 'pci' ? ',romfile=' : '',
-    mtu === undefined ? '' : `,host_mtu=${mtu}`,
-  ];
-  return `virtio-net-${deviceSuffix(bus)},netdev=net0${options.join('')}`;
-}
-
-function deviceSuffix(bus: DeviceBus): string {
-  return bus === 'mmio' ? 'device' : 'pci';
+function cardDevice(machine: MachinePlan, mac: string | undefined, mtu?: number): string {
+  return virtioDevice(machine, 'net', [
+    'netdev=net0',
+    ...(mac === undefined ? [] : [`mac=${mac}`]),
+    // No option ROM: there is nothing to boot from the network.
+    ...(machine.bus === 'pci' ? ['romfile='] : []),
+    // Not every card that mtu 1500 is told of can say so.
+    ...(mtu === undefined ? [] : [`host_mtu=${mtu}`]),
+  ]);
 }

@@ -1,15 +1,16 @@
 /**
- * Where things are inside the sandbox. All of it is read-only there but {@link sandboxPaths}.run, a small tmpfs that QEMU
- * may write: what is found in it is hostile.
+ * Where things are inside the sandbox. All of it is read-only there but disks and shares that the guest may write, and
+ * {@link sandboxPaths}.run, a small tmpfs that QEMU may write: what is found in it is hostile.
  */
 export const sandboxPaths = {
   kernel: '/unikernel/kernel',
   initrd: '/unikernel/initrd',
-  /** The nth disk, and the image under it if it is an overlay. */
-  disk: (index: number) => `/unikernel/disk${index}`,
-  base: (index: number) => `/unikernel/base${index}`,
-  /** A directory that the guest mounts over 9p. */
-  share: (tag: string) => `/volumes/${tag}`,
+  /** A disk of the machine's, counted from 0: the image itself, or the overlay over {@link sandboxPaths}.base. */
+  disk: (index: number): string => `/unikernel/disk${index}`,
+  /** The image that a disk is laid over. */
+  base: (index: number): string => `/unikernel/base${index}`,
+  /** The directory of a 9p tag. */
+  share: (tag: string): string => `/volumes/${tag}`,
   ucrun: '/ucrun',
   launch: '/ucrun/launch',
   run: '/ucrun/run',

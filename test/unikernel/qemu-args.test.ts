@@ -3,7 +3,17 @@ import type { MachinePlan } from '../../src/unikernel/machine.ts';
 import type { NetworkPlan } from '../../src/unikernel/network-plan.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { goldenFiles, matchesGolden } from './support/golden.ts';
-import { kvm, microvm, noNetwork, q35, tapNetwork, tcg, userNetwork } from './support/plans.ts';
+import {
+  kvm,
+  microvm,
+  noNetwork,
+  overlay,
+  q35,
+  tapNetwork,
+  tcg,
+  userNetwork,
+  volumeDisk,
+} from './support/plans.ts';
 
 const models = { microvm, q35, 'q35-seabios': { ...q35, firmware: undefined } } as const;
 const networks: Readonly<Record<NetworkPlan['kind'], NetworkPlan>> = {
@@ -14,7 +24,7 @@ const networks: Readonly<Record<NetworkPlan['kind'], NetworkPlan>> = {
 const accelerators = { tcg, kvm } as const;
 
 /** The machines of the golden files, each under the name of its file. */
-const machines: readonly (readonly [name: string, machine: MachinePlan, network: NetworkPlan])[] =
+const plainMachines: readonly (readonly [name: string, machine: MachinePlan, network: NetworkPlan])[] =
   Object.entries(models).flatMap(([model, plan]) =>
     Object.entries(networks).flatMap(([network, networkPlan]) =>
       Object.entries(accelerators).flatMap(([kind, accelerator]) =>
@@ -29,6 +39,24 @@ const machines: readonly (readonly [name: string, machine: MachinePlan, network:
       ),
     ),
   );
+
+const disks = [overlay, { ...overlay, baseFormat: 'qcow2', readOnly: true }, volumeDisk] as const;
+const shares = [
+  { tag: 'fs0', readOnly: false },
+  { tag: 'fs1', readOnly: true },
+];
+const machines = [
+  ...plainMachines,
+  ['microvm-disks-shares.args', { ...microvm, disks, shares }, noNetwork],
+  ['q35-disks-shares.args', { ...q35, disks, shares }, noNetwork],
+  [
+    'q35-modern.args',
+    { ...q35, guest: 'linux', disks: [volumeDisk], shares, modernVirtio: true },
+    tapNetwork,
+  ],
+  ['microvm-modern.args', { ...microvm, modernVirtio: true }, tapNetwork],
+  ['q35-disk-boot.args', { ...q35, firmware: undefined, boot: 'disk', disks }, userNetwork],
+] as const;
 
 t.test('qemuArgs() of every model, network, accelerator, with and without an initrd', async (t) => {
   for (const [name, machine, network] of machines)
@@ -68,6 +96,51 @@ t.test('qemuArgs() always confines QEMU and never opens a monitor on the console
     t.equal(args.filter((arg) => arg.startsWith('stdio,')).length, 1, `${name}: the console alone has stdio`);
     t.notOk(args.includes('-monitor') || args.includes('-nographic'), name);
   }
+});
+
+t.test('qemuArgs() lets no image choose its format or another file', async (t) => {
+  interface Node {
+    readonly driver: string;
+    readonly file?: Node;
+    readonly backing?: Node | null;
+    readonly 'read-only'?: boolean;
+  }
+  const check = (node: Node, name: string) => {
+    t.match(node.driver, /^(?:raw|qcow2)$/, `${name}: a format`);
+    t.equal(node.file?.driver, 'file', `${name}: a file`);
+    t.equal(
+      'backing' in node,
+      node.driver === 'qcow2',
+      `${name}: qcow2, and no other, is told what is behind it`,
+    );
+    if (node.backing) {
+      t.equal(node.backing['read-only'], true, `${name}: what is behind is not written`);
+      check(node.backing, `${name}'s base`);
+    }
+  };
+  const args = qemuArgs({ ...q35, disks }, noNetwork, '');
+  const nodes = args.flatMap((arg, index) =>
+    args[index - 1] === '-blockdev' ? [JSON.parse(arg) as Node] : [],
+  );
+  t.equal(nodes.length, disks.length);
+  for (const [index, node] of nodes.entries()) check(node, `disk ${index}`);
+});
+
+t.test('qemuArgs() starts either a kernel or a disk', async (t) => {
+  const fromDisk = qemuArgs({ ...q35, boot: 'disk', hasInitrd: true, disks: [overlay] }, noNetwork, 'a');
+  for (const option of ['-kernel', '-initrd', '-append'])
+    t.notOk(fromDisk.includes(option), `from a disk: no ${option}`);
+  t.equal(fromDisk.filter((arg) => arg.endsWith(',bootindex=0')).length, 1);
+  const fromKernel = qemuArgs({ ...q35, disks: [overlay] }, noNetwork, 'a');
+  t.ok(fromKernel.includes('-kernel'));
+  t.notMatch(fromKernel.join(' '), /bootindex/);
+});
+
+t.test('qemuArgs() keeps the older interface from every device, where the guest needs that', async (t) => {
+  const machine = { ...q35, guest: 'linux', disks, shares, modernVirtio: true } as const;
+  const devices = qemuArgs(machine, tapNetwork, '').filter((arg) => /^virtio-.*-pci/.test(arg));
+  t.equal(devices.length, 7);
+  for (const device of devices) t.match(device, ',disable-legacy=on', device);
 });
 
 t.test('qemuArgs() forwards the ports of the user stack, and no others', async (t) => {

@@ -1,5 +1,5 @@
 import type { Accelerator } from '../../../src/unikernel/accelerator.ts';
-import type { MachinePlan } from '../../../src/unikernel/machine.ts';
+import type { MachineDisk, MachinePlan } from '../../../src/unikernel/machine.ts';
 import type { NetworkCard, NetworkPlan } from '../../../src/unikernel/network-plan.ts';
 
 export const tcg: Accelerator = { kind: 'tcg', cpu: 'max', reason: 'a test' };
@@ -24,6 +24,17 @@ export const microvm: MachinePlan = {
 };
 
 export const q35: MachinePlan = { ...microvm, model: 'q35', bus: 'pci', firmware: 'qboot.rom' };
+
+/** A disk of the unikernel's. */
+export const overlay: MachineDisk = {
+  isOverlay: true,
+  format: 'qcow2',
+  baseFormat: 'raw',
+  readOnly: false,
+};
+
+/** A disk that is a volume of the container's. */
+export const volumeDisk: MachineDisk = { isOverlay: false, format: 'raw', readOnly: false };
 
 export const card: NetworkCard = {
   mac: '72:d1:97:ae:69:c5',

@@ -1,0 +1,72 @@
+import type { MachineDisk, MachinePlan, MachineShare } from './machine.ts';
+import { sandboxPaths } from './sandbox-paths.ts';
+import { virtioDevice } from './virtio-device.ts';
+
+/**
+ * QEMU's arguments for the machine's disks, which the guest sees in this order.
+ * What is in an image may be the guest's, so QEMU neither guesses a format nor opens a file that an image names.
+ * @see QEMU qapi/block-core.json, BlockdevOptions; docs/interop/qcow2.txt
+ */
+export function diskArgs(machine: MachinePlan): readonly string[] {
+  return machine.disks.flatMap((disk, index) => [
+    // JSON, because in the other form nothing says that there is no file behind this one.
+    '-blockdev',
+    JSON.stringify({ 'node-name': `disk${index}`, ...blockNode(disk, index) }),
+    '-device',
+    virtioDevice(machine, 'blk', [
+      `drive=disk${index}`,
+      // QEMU would stop the machine when the host's file system is full, and nobody is there to let it go on.
+      'werror=report',
+      'rerror=report',
+      ...(machine.boot === 'disk' && index === 0 ? ['bootindex=0'] : []),
+    ]),
+  ]);
+}
+
+/**
+ * QEMU's arguments for the directories that the guest can mount over 9p.
+ * @see qemu(1), "-fsdev local"
+ */
+export function shareArgs(machine: MachinePlan): readonly string[] {
+  return machine.shares.flatMap((share) => [
+    '-fsdev',
+    fileSystem(share),
+    '-device',
+    virtioDevice(machine, '9p', [`fsdev=${share.tag}`, `mount_tag=${share.tag}`]),
+  ]);
+}
+
+type BlockNode = Readonly<Record<string, unknown>>;
+
+function blockNode(disk: MachineDisk, index: number): BlockNode {
+  const node = formatNode(disk.format, sandboxPaths.disk(index), disk.readOnly);
+  if (!disk.isOverlay) return node;
+  return {
+    ...node,
+    // It is gone with the container: nothing would read what a crash of the host leaves of it.
+    cache: { 'no-flush': true },
+    backing: formatNode(disk.baseFormat, sandboxPaths.base(index), true),
+  };
+}
+
+function formatNode(format: MachineDisk['format'], filename: string, readOnly: boolean): BlockNode {
+  return {
+    driver: format,
+    'read-only': readOnly,
+    file: { driver: 'file', filename },
+    ...(format === 'qcow2' ? { backing: null } : {}),
+  };
+}
+
+function fileSystem({ tag, readOnly }: MachineShare): string {
+  const options = [
+    'local',
+    `id=${tag}`,
+    `path=${sandboxPaths.share(tag)}`,
+    'security_model=none',
+    // Two files of different file systems below one directory may have the same inode number.
+    'multidevs=remap',
+    ...(readOnly ? ['readonly=on'] : []),
+  ];
+  return options.join(',');
+}
