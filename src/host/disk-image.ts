@@ -3,14 +3,16 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import type { DiskPatch } from '../unikernel/disk-patch.ts';
 import { readQcow2Header } from '../unikernel/qcow2-header.ts';
 import { planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
-import { diskFormatOf } from '../unikernel/volumes.ts';
+import type { DiskFormat } from '../unikernel/volumes.ts';
 import { withKernelReader } from './files.ts';
 
 const sectorBytes = 512;
 
 export interface OverlayOrder {
-  /** The image's host path. Its name says what format it has, since what is in it may be made to deceive. */
+  /** The image's host path. */
   readonly image: string;
+  /** As its name says: what is in it may be made to deceive. */
+  readonly format: DiskFormat;
   /** Where QEMU finds the image. */
   readonly backingPath: string;
   readonly patches: readonly DiskPatch[];
@@ -20,11 +22,10 @@ export interface OverlayOrder {
  * Plan an overlay over a disk image.
  * @throws RuntimeError IMAGE_INVALID for an image that refers to other files, or is not what its name says
  */
-export function planOverlay({ image, backingPath, patches }: OverlayOrder): Qcow2Overlay {
-  const named = diskFormatOf(image) ?? 'raw';
+export function planOverlay({ image, format, backingPath, patches }: OverlayOrder): Qcow2Overlay {
   return withKernelReader(image, (reader) => {
     const header = readQcow2Header(reader);
-    if (header !== undefined && named === 'raw') {
+    if (header !== undefined && format === 'raw') {
       throw new RuntimeError(
         'IMAGE_INVALID',
         `disk "${image}" is a qcow2 image, which its name does not say`,
@@ -33,7 +34,7 @@ export function planOverlay({ image, backingPath, patches }: OverlayOrder): Qcow
         },
       );
     }
-    if (header === undefined && named === 'qcow2')
+    if (header === undefined && format === 'qcow2')
       throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is no qcow2 image, as its name says`);
     if (header?.hasBackingFile || header?.hasDataFile) {
       throw new RuntimeError(
@@ -53,7 +54,7 @@ export function planOverlay({ image, backingPath, patches }: OverlayOrder): Qcow
     return planQcow2Overlay({
       virtualSizeBytes: header?.virtualSizeBytes ?? Math.ceil(reader.sizeBytes / sectorBytes) * sectorBytes,
       backingPath,
-      backingFormat: named,
+      backingFormat: format,
       patches,
       readBase: (offset, length) => reader.read(offset, length),
     });

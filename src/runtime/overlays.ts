@@ -16,7 +16,9 @@ export function makeOverlays(
   if (record.disks.length === 0) return;
   makeOverlayDirectory(paths.overlays, overlayDirectory(paths, config.overlayDir, isHostRoot, env.HOME));
   for (const [index, { base, overlay }] of record.disks.entries()) {
-    const plan = planOverlay({ image: base, backingPath: sandboxPaths.base(index), patches: [] });
+    const disk = record.machine.disks[index];
+    const format = disk?.isOverlay ? disk.baseFormat : 'raw';
+    const plan = planOverlay({ image: base, format, backingPath: sandboxPaths.base(index), patches: [] });
     writeOverlay(overlay, plan, record.uid.host);
   }
 }
