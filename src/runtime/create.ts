@@ -4,17 +4,14 @@ import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
 import { makeNewDirectory } from '../host/files.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
-import { rootOf } from '../unikernel/definition.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import type { GuestVolume } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
-import { guestEnvironment } from './guest-environment.ts';
+import { guestInput } from './guest-input.ts';
 import { chooseMonitorUser } from './monitor-user.ts';
 import { makeOverlays } from './overlays.ts';
 import { type ContainerRecord, newRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
 import {
-  guestArgs,
   type ResolvedUnikernel,
   resolveUnikernel,
   rootfsOf,
@@ -82,27 +79,6 @@ export function prepareSandbox(
 function checkGuest(unikernel: ResolvedUnikernel, found: UnikernelBundle): void {
   const { guest } = unikernel.definition;
   guests[guest].commandLine({ ...guestInput(unikernel, found), network: undefined });
-}
-
-function guestInput(
-  { definition, volumes, ports }: ResolvedUnikernel,
-  found: UnikernelBundle,
-): ContainerRecord['guest'] {
-  const { env, hostname, cwd } = found.spec;
-  const ownDisks = definition.disks.flatMap(({ path, readOnly }, index): readonly GuestVolume[] =>
-    path === undefined ? [] : [{ kind: 'disk', index, path, readOnly }],
-  );
-  return {
-    cmdline: definition.cmdline,
-    version: definition.version,
-    args: guestArgs(found),
-    env: guestEnvironment(env),
-    workingDirectory: cwd === '/' ? undefined : cwd,
-    hostname,
-    root: rootOf(definition),
-    volumes: [...ownDisks, ...volumes.map(({ guest }) => guest)],
-    port: ports[0]?.guest,
-  };
 }
 
 /** Whether the monitor reads or writes files that are the user's, not the unikernel's. */

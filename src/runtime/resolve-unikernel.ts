@@ -17,7 +17,7 @@ import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
-import { engineInits, isResolvConf, mountsForRoot, volumeRequests } from './container-volumes.ts';
+import { isResolvConf, mountsForRoot, volumeRequests } from './container-volumes.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
 import { findUnikernelFiles, type UnikernelFiles } from './unikernel-files.ts';
@@ -115,18 +115,6 @@ function sharedRoot(found: UnikernelBundle, definition: UnikernelDefinition): Sh
 
 function sizeOf(path: string | undefined): number {
   return path === undefined ? 0 : statSync(path).size;
-}
-
-/** A tracker's own program is not started; the words after it are the guest's. An image's words are all the guest's. */
-export function guestArgs({ spec, source }: UnikernelBundle): readonly string[] {
-  const args = withoutInit(spec.args);
-  return source.kind === 'registry' ? args.slice(1) : args;
-}
-
-/** Engines put an init of theirs, such as that of `podman run --init`, before the program, with `--` between. */
-function withoutInit(args: readonly string[]): readonly string[] {
-  const [program = '', separator] = args;
-  return engineInits.has(program) && separator === '--' ? args.slice(2) : args;
 }
 
 function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapping[]): NetworkIntent {

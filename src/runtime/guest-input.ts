@@ -1,0 +1,66 @@
+import { RuntimeError } from '../base/runtime-error.ts';
+import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
+import type { GuestInput } from '../unikernel/guests/guest.ts';
+import type { GuestVolume } from '../unikernel/volumes.ts';
+import { engineInits } from './container-volumes.ts';
+import { guestEnvironment } from './guest-environment.ts';
+import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
+
+/** What a guest's command line is made of, but for its network, which is known only at start. */
+export function guestInput(
+  { definition, volumes, ports }: Pick<ResolvedUnikernel, 'definition' | 'volumes' | 'ports'>,
+  found: UnikernelBundle,
+): Omit<GuestInput, 'network'> {
+  const { env, hostname, cwd } = found.spec;
+  return {
+    ...programOf(definition, found),
+    version: definition.version,
+    env: guestEnvironment(env),
+    workingDirectory: cwd === '/' ? undefined : cwd,
+    hostname,
+    root: rootOf(definition),
+    volumes: [...mountedDisks(definition), ...volumes.map(({ guest }) => guest)],
+    port: ports[0]?.guest,
+  };
+}
+
+/** The unikernel's own disks that it is to mount. */
+function mountedDisks({ disks }: UnikernelDefinition): readonly GuestVolume[] {
+  return disks.flatMap(({ path, readOnly }, index) =>
+    path === undefined ? [] : [{ kind: 'disk', index, path, readOnly }],
+  );
+}
+
+/**
+ * The guest's arguments. A tracker's own program is not started, and the words after it are the guest's; an image's words are all
+ * the guest's. The first word of urunc's Linux images is the program that the kernel is to start.
+ * @see urunc-dev/urunc pkg/unikontainers/unikernels/linux.go
+ */
+function programOf(
+  definition: UnikernelDefinition,
+  { spec, source }: UnikernelBundle,
+): Pick<GuestInput, 'cmdline' | 'args'> {
+  const words = withoutInit(spec.args);
+  const { guest, cmdline } = definition;
+  if (source.kind === 'registry') return { cmdline, args: words.slice(1) };
+  const [init, ...args] = words;
+  if (source.kind !== 'image' || !source.image.isUrunc || guest !== 'linux' || init === undefined)
+    return { cmdline, args: words };
+  const root = rootOf(definition);
+  const parameter = root === 'initrd' || root === 'none' ? 'rdinit' : 'init';
+  return { cmdline: `${cmdline} ${parameter}=${checkInit(init)}`.trimStart(), args };
+}
+
+/** @throws RuntimeError GUEST_UNSUPPORTED */
+function checkInit(program: string): string {
+  if (/^[!#-~]+$/.test(program)) return program;
+  throw new RuntimeError('GUEST_UNSUPPORTED', `a Linux guest cannot start ${JSON.stringify(program)}`, {
+    hint: 'the path of its first program must be printable ASCII without spaces and double quotes',
+  });
+}
+
+/** Engines put an init of theirs, such as that of `podman run --init`, before the program, with `--` between. */
+function withoutInit(args: readonly string[]): readonly string[] {
+  const [program = '', separator] = args;
+  return engineInits.has(program) && separator === '--' ? args.slice(2) : args;
+}
