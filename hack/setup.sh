@@ -29,7 +29,7 @@ packages=(
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
   # the demo and the tests
-  bsdutils curl fish iptables mandoc procps shellcheck strace util-linux zsh
+  bsdutils curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
 )
 networks=(aardvark-dns netavark)
 compose=(podman-compose) # Ubuntu 22.04 has none; there its test says that it is skipped
