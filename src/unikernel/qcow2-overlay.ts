@@ -30,11 +30,11 @@ const clusterBits = 16;
 const clusterBytes = 1 << clusterBits;
 /** Entries of eight bytes in a table of one cluster. */
 const tableEntries = clusterBytes / 8;
-/** Reference counts of two bytes in a cluster. */
-const blockEntries = clusterBytes / 2;
 /** As much as a level 2 table covers. */
 const tableBytes = tableEntries * clusterBytes;
 const maxVirtualBytes = 16 * 1024 ** 4;
+/** One cluster of reference counts is enough then, and what is planned fits into memory. */
+const maxTouchedClusters = 1024;
 /** QEMU's limit for the name. */
 const maxPathBytes = 1023;
 /** Nothing else refers to the cluster, so a guest's writes go right into it. */
@@ -44,7 +44,7 @@ const copied = 1n << 63n;
  * Plan a qcow2 file over a disk that stays as it is. The clusters that the patches touch are in it with the disk's own bytes around
  * them; all others are the disk's until the guest writes them.
  *
- * The file: header, reference count table and blocks, level 1 table, level 2 tables, data.
+ * The file: header, reference count table, reference counts, level 1 table, level 2 tables, data; each from a new cluster.
  * @throws RuntimeError IMAGE_INVALID for a size that a disk cannot have
  * @see QEMU docs/interop/qcow2.txt
  */
@@ -55,11 +55,10 @@ export function planQcow2Overlay(request: OverlayRequest): Qcow2Overlay {
   const tables = [...new Set(clusters.map((cluster) => Math.floor(cluster / tableEntries)))];
   const l1Entries = Math.ceil(virtualSizeBytes / tableBytes);
   const l1Clusters = Math.ceil((l1Entries * 8) / clusterBytes);
-  const others = 2 + l1Clusters + tables.length + clusters.length;
-  const blocks = blocksFor(others);
-  const l1Offset = (2 + blocks) * clusterBytes;
+  const l1Offset = 3 * clusterBytes;
   const l2Offset = l1Offset + l1Clusters * clusterBytes;
   const dataOffset = l2Offset + tables.length * clusterBytes;
+  const sizeBytes = dataOffset + clusters.length * clusterBytes;
   const dataOffsets = new Map(clusters.map((cluster, index) => [cluster, dataOffset + index * clusterBytes]));
   const header = encodeQcow2Header({
     virtualSizeBytes,
@@ -72,12 +71,12 @@ export function planQcow2Overlay(request: OverlayRequest): Qcow2Overlay {
     backingFormat: request.backingFormat,
   });
   return {
-    sizeBytes: (others + blocks) * clusterBytes,
+    sizeBytes,
     dataOffsets,
     chunks: [
       { fileOffset: 0, bytes: header },
-      { fileOffset: clusterBytes, bytes: refcountTable(blocks) },
-      { fileOffset: 2 * clusterBytes, bytes: refcountBlocks(others + blocks) },
+      { fileOffset: clusterBytes, bytes: bigEndian(2 * clusterBytes) },
+      { fileOffset: 2 * clusterBytes, bytes: refcounts(sizeBytes / clusterBytes) },
       { fileOffset: l1Offset, bytes: level1(l1Entries, tables, l2Offset) },
       ...tables.map((table, index) => ({
         fileOffset: l2Offset + index * clusterBytes,
@@ -119,25 +118,18 @@ function touchedClusters(patches: readonly DiskPatch[]): readonly number[] {
   for (const { offset, bytes } of patches) {
     for (let at = clusterOf(offset); at * clusterBytes < offset + bytes.length; at++) touched.add(at);
   }
+  if (touched.size > maxTouchedClusters) throw new Error(`patches in ${touched.size} clusters are too many`);
   return [...touched].sort((a, b) => a - b);
 }
 
-/** How many clusters of reference counts it takes, with themselves, for a file of `others` further clusters. */
-function blocksFor(others: number): number {
-  let blocks = 1;
-  while (blocks * blockEntries < others + blocks) blocks++;
-  return blocks;
-}
-
-function refcountTable(blocks: number): Uint8Array {
-  const table = Buffer.alloc(blocks * 8);
-  for (let index = 0; index < blocks; index++)
-    table.writeBigUInt64BE(BigInt((2 + index) * clusterBytes), index * 8);
-  return table;
+function bigEndian(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
 }
 
 /** Each cluster is used once. */
-function refcountBlocks(clusters: number): Uint8Array {
+function refcounts(clusters: number): Uint8Array {
   const counts = Buffer.alloc(clusters * 2);
   for (let at = 0; at < counts.length; at += 2) counts.writeUInt16BE(1, at);
   return counts;
