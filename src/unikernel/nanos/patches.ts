@@ -13,7 +13,7 @@ import { recordTypes, type TfsLog, tfsMagic } from './tfs-log.ts';
 export interface NanosPatchPlan {
   /** In the order of their offsets, which do not overlap. */
   readonly patches: readonly DiskPatch[];
-  /** As large as the disk has to be with the patches: what does not fit into the image's log is added at its end. */
+  /** As large as the disk has to be with the patches, in whole sectors: what does not fit into the image's log is added at its end. */
   readonly diskSizeBytes: number;
 }
 
@@ -59,15 +59,11 @@ export function planNanosPatches(image: NanosImage, settings: NanosSettings): Na
  */
 class GrowingDisk {
   readonly #rootOffset: number;
-  readonly #oldSizeBytes: number;
-  readonly #firstSector: number;
   #nextSector: number;
 
   constructor(rootOffset: number, sizeBytes: number) {
     this.#rootOffset = rootOffset;
-    this.#oldSizeBytes = sizeBytes;
-    this.#firstSector = Math.ceil((sizeBytes - rootOffset) / sectorBytes);
-    this.#nextSector = this.#firstSector;
+    this.#nextSector = Math.ceil((sizeBytes - rootOffset) / sectorBytes);
   }
 
   /** @returns the sector, counted from the start of the root file system */
@@ -78,7 +74,6 @@ class GrowingDisk {
   }
 
   get sizeBytes(): number {
-    if (this.#nextSector === this.#firstSector) return this.#oldSizeBytes;
     return this.#rootOffset + this.#nextSector * sectorBytes;
   }
 }
