@@ -8,6 +8,7 @@ import { guests } from '../unikernel/guests/index.ts';
 import type { ContainerCall } from './container.ts';
 import { guestInput } from './guest-input.ts';
 import { chooseMonitorUser } from './monitor-user.ts';
+import { planNanosOverlay } from './nanos-image.ts';
 import { makeOverlays } from './overlays.ts';
 import { type ContainerRecord, newRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
@@ -77,8 +78,14 @@ export function prepareSandbox(
 
 /** What cannot be said to the guest is known now, though its address is not. @throws RuntimeError GUEST_UNSUPPORTED */
 function checkGuest(unikernel: ResolvedUnikernel, found: UnikernelBundle): void {
-  const { guest } = unikernel.definition;
-  guests[guest].commandLine({ ...guestInput(unikernel, found), network: undefined });
+  const input = { ...guestInput(unikernel, found), network: undefined };
+  const support = guests[unikernel.definition.guest];
+  support.commandLine(input);
+  if (support.settingsIn === 'nanos-image')
+    planNanosOverlay(
+      unikernel.disks.map((base) => ({ base })),
+      input,
+    );
 }
 
 /** Whether the monitor reads or writes files that are the user's, not the unikernel's. */

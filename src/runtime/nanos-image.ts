@@ -40,7 +40,7 @@ export function kernelInMemory(bytes: Uint8Array): KernelReader {
  * @throws RuntimeError IMAGE_INVALID, GUEST_UNSUPPORTED for what cannot be said to Nanos, VOLUME_UNSUPPORTED
  */
 export function planNanosOverlay(
-  disks: ContainerRecord['disks'],
+  disks: readonly { readonly base: string }[],
   input: GuestInput,
 ): { readonly overlay: Qcow2Overlay; readonly klog: KlogPlace } {
   const settings = nanosSettings(input, (index) => volumeLabel(disks, index));
@@ -73,6 +73,6 @@ export function writeNanosOverlay(record: ContainerRecord, input: GuestInput): K
 }
 
 /** @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
-function volumeLabel(disks: ContainerRecord['disks'], index: number): string {
+function volumeLabel(disks: readonly { readonly base: string }[], index: number): string {
   return withKernelReader(disks[index]?.base ?? '', (disk) => readVolumeIdentity(disk).label);
 }

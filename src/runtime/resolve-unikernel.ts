@@ -11,13 +11,14 @@ import { chooseAccelerator } from '../unikernel/accelerator.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import { requireKernelFormat } from '../unikernel/kernel-format.ts';
+import { type KernelFormat, requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
 import { isResolvConf, mountsForRoot, volumeRequests } from './container-volumes.ts';
+import { kernelInMemory, readNanosKernel } from './nanos-image.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
 import { findUnikernelFiles, type UnikernelFiles } from './unikernel-files.ts';
@@ -32,6 +33,8 @@ export interface UnikernelBundle {
 
 /** What does not depend on this ucrun's state: the unikernel, its files, and the machine for it. */
 export interface ResolvedUnikernel extends UnikernelFiles {
+  /** A kernel that is in one of its disks, and no file of its own. */
+  readonly ownKernel: Uint8Array | undefined;
   readonly volumes: readonly PlannedVolume[];
   readonly root: SharedRoot | undefined;
   readonly machine: MachinePlan;
@@ -47,11 +50,12 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const { config, env, paths } = call;
   const { spec } = found;
   const files = findUnikernelFiles(found.source, config, () => realpathOfRootfs(found));
-  const { definition, kernel, initrd } = files;
-  const format =
-    kernel === undefined
-      ? undefined
-      : withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel ?? kernel));
+  const { definition, kernel, initrd, disks } = files;
+  const ownKernel =
+    kernel === undefined && guests[definition.guest].settingsIn === 'nanos-image'
+      ? readNanosKernel(disks[0] ?? '')
+      : undefined;
+  const format = formatOf(files, ownKernel);
   const volumes = volumesOf(found, definition);
   const root = sharedRoot(found, definition);
   const qemu = findQemu(config.vmm.qemu, env.PATH);
@@ -68,6 +72,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
   return {
     ...files,
+    ownKernel,
     volumes,
     root,
     ports,
@@ -80,10 +85,19 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
       config,
       accelerator,
       qemu,
-      loadedBytes: sizeOf(kernel) + sizeOf(initrd),
+      loadedBytes: sizeOf(kernel) + (ownKernel?.length ?? 0) + sizeOf(initrd),
     }),
     network: networkIntent(call, spec, ports),
   };
+}
+
+function formatOf(
+  { definition, kernel, disks }: UnikernelFiles,
+  ownKernel: Uint8Array | undefined,
+): KernelFormat | undefined {
+  if (ownKernel !== undefined) return requireKernelFormat(kernelInMemory(ownKernel), disks[0] ?? '');
+  if (kernel === undefined) return undefined;
+  return withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel ?? kernel));
 }
 
 /** What of the container's volumes the guest finds where. */

@@ -11,7 +11,9 @@ import { type NetworkPlan, planNetwork } from '../unikernel/network-plan.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
+import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { Call, ContainerCall } from './container.ts';
+import { writeNanosOverlay } from './nanos-image.ts';
 import { type ContainerRecord, type NetworkIntent, readRecord, writeRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
 
@@ -46,14 +48,14 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
     tap: network.kind === 'tap' ? { namespaceId: requireNamespace(namespacePath), plan: network } : undefined,
   });
   if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
-  const commandLine = guests[record.machine.guest].commandLine({
-    ...record.guest,
-    network: network.kind === 'none' ? undefined : network.guest,
-  });
+  const support = guests[record.machine.guest];
+  const input = { ...record.guest, network: network.kind === 'none' ? undefined : network.guest };
+  const klog = support.settingsIn === 'nanos-image' ? writeNanosOverlay(record, input) : undefined;
   const script = renderLaunchScript({
     qemu: record.machine.qemu,
-    args: qemuArgs(record.machine, network, commandLine),
+    args: qemuArgs(record.machine, network, support.commandLine(input)),
     graceMs: record.graceMs,
+    klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
   });
   call.log('launch script written', { path: paths.launchScript });
   // It may hold the container's environment: for the monitor's user only.

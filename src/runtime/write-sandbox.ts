@@ -15,6 +15,7 @@ import type { MonitorUser } from './monitor-user.ts';
 import type { ContainerRecord, NetworkIntent } from './record.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
 import { enginePortStart, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
+import type { StatePaths } from './state-dir.ts';
 
 /**
  * Write the sandbox's specification, its root and its launch folder into the container's state.
@@ -40,7 +41,7 @@ export function writeSandbox(
     rootfs: paths.rootfs,
     launchDirectory: paths.launchDirectory,
     files: {
-      kernel: unikernel.kernel === undefined ? undefined : readable(unikernel.kernel, 'kernel'),
+      kernel: kernelFile(unikernel, paths, readable),
       initrd: unikernel.initrd === undefined ? undefined : readable(unikernel.initrd, 'initrd'),
     },
     disks: record.disks.map(({ base, overlay }, index) => ({
@@ -58,6 +59,18 @@ export function writeSandbox(
   makeRootfs(paths.rootfs, mounts, unikernel.root?.source);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
+}
+
+/** A kernel that is no file of its own becomes one beside the overlay of the disk that it is in. */
+function kernelFile(
+  { kernel, ownKernel }: ResolvedUnikernel,
+  paths: StatePaths,
+  readable: (path: string, name: string) => string,
+): string | undefined {
+  if (ownKernel === undefined) return kernel === undefined ? undefined : readable(kernel, 'kernel');
+  const path = `${paths.overlays}/kernel`;
+  writeFileSync(path, ownKernel, { mode: 0o444 });
+  return path;
 }
 
 /** @throws RuntimeError PORT_INVALID */

@@ -52,6 +52,8 @@ export interface GuestSupport {
   readonly roots: readonly Exclude<GuestRoot, 'none'>[];
   /** How it can have a volume: as a directory over 9p, as a disk. */
   readonly volumes: { readonly share: boolean; readonly disk: boolean };
+  /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */
+  readonly settingsIn: 'command-line' | 'nanos-image';
   /** The whole text for QEMU's `-append`. @throws RuntimeError GUEST_UNSUPPORTED for what cannot be said to this guest */
   commandLine(input: GuestInput): string;
 }

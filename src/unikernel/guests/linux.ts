@@ -30,6 +30,7 @@ export const linux: GuestSupport = {
   hasRandomDevice: true,
   roots: ['initrd', 'disk', '9p'],
   volumes: { share: true, disk: true },
+  settingsIn: 'command-line',
   commandLine(input) {
     checkCount(input.env.length + (input.volumes.length > 0 ? 1 : 0), maxVariables, 'environment variables');
     checkCount(input.args.length, maxArguments, 'arguments');

@@ -18,6 +18,7 @@ export const raw: GuestSupport = {
   hasRandomDevice: false,
   roots: ['initrd', 'disk'],
   volumes: { share: false, disk: true },
+  settingsIn: 'command-line',
   commandLine(input) {
     const values = placeholderValues(input);
     const words = input.cmdline.split(' ').flatMap((word) => fillWord(word, values));
