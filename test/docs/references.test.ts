@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { ociVerbs } from '../../src/cli/people.ts';
 import { prepareVerb } from '../../src/runtime/run.ts';
 import { definitionKeys } from '../../src/unikernel/definition.ts';
-import { annotationKey } from '../../src/unikernel/detect.ts';
+import { annotationKey } from '../../src/unikernel/image-settings.ts';
 import { codeIn, documents } from './support/documents.ts';
 import { manualItems, manualPath, manualText } from './support/manual.ts';
 

@@ -173,7 +173,10 @@ t.test("docs/guests.md has the limits of the guests' command lines", async (t) =
 t.test('docs/network.md has what each mode gives', async (t) => {
   const address = { family: 'inet', scope: 'global', local: '10.0.0.2', prefixlen: 24 };
   const link = { ifname: 'eth0', link_type: 'ether', address: '02:00:00:00:00:01', mtu: 1500 };
-  const ownNamespace = parseNamespaceFacts(`${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`);
+  const ownNamespace = parseNamespaceFacts(
+    `${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`,
+    '',
+  );
   const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts'], isShared = false) => {
     const request = { isShared, isRootless: false, hasTun: true, ports: [], nameServers: [] };
     try {

@@ -32,6 +32,7 @@ const record = newRecord({
     ports: [],
     resolvConf: undefined,
   },
+  disks: [{ base: '/b/rootfs/disk.img', overlay: '/run/ucrun/x:c1/overlays/disk0.qcow2' }],
   pidFile: '/b/pid',
   uid: { container: 1, host: 1 },
 });

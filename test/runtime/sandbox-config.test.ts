@@ -3,7 +3,6 @@ import { enginePortStart, type SandboxRequest, sandboxConfig } from '../../src/r
 import { capturedSpec, deepFreeze, specWith } from '../unikernel/support/fixtures.ts';
 import { goldenFiles, matchesGolden } from '../unikernel/support/golden.ts';
 import { microvm } from '../unikernel/support/plans.ts';
-import { unikernelMounts } from './support/mounts.ts';
 
 const tun = { path: '/dev/net/tun', major: 10, minor: 200 };
 const kvm = { path: '/dev/kvm', major: 10, minor: 232 };
@@ -15,8 +14,10 @@ function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> =
     rootfs: '/run/ucrun/run-crun/id/rootfs',
     launchDirectory: '/run/ucrun/run-crun/id/launch',
     files: { kernel: '/var/lib/ucrun/unikernels/hello/hello.elf', initrd: undefined },
-    uid: 1879048200,
-    gid: 1879048200,
+    disks: [],
+    volumes: [],
+    root: undefined,
+    user: { uid: 1879048200, gid: 1879048200 },
     devices: [tun],
     hostDirectories: ['/usr'],
     memoryOverheadMiB: 64,
@@ -245,7 +246,7 @@ t.test('sandboxConfig() allows the devices that QEMU needs, after the rules of t
       resources: { devices: [{ allow: false, access: 'rwm' }] },
     },
   });
-  const { devices, resources } = contentOf(spec, { devices: [kvm, tun], uid: 7, gid: 8 }).linux;
+  const { devices, resources } = contentOf(spec, { devices: [kvm, tun], user: { uid: 7, gid: 8 } }).linux;
   t.strictSame(devices, [
     { path: '/dev/kvm', type: 'c', major: 10, minor: 232, fileMode: 0o600, uid: 7, gid: 8 },
     { path: '/dev/net/tun', type: 'c', major: 10, minor: 200, fileMode: 0o600, uid: 7, gid: 8 },
@@ -259,30 +260,141 @@ t.test('sandboxConfig() allows the devices that QEMU needs, after the rules of t
   t.strictSame(none, { devices: [], resources: { devices: [] } });
 });
 
-t.test('sandboxConfig() refuses a volume and names it', async (t) => {
-  const refused = (destination: string) => ({
-    code: 'VOLUME_UNSUPPORTED',
-    message: `volume "${destination}" cannot be given to the guest`,
-    hint: /no volumes yet/,
-  });
-  for (const [bundle, destination] of [
-    ['podman-volume', '/data'],
-    ['podman-overlay', '/data'],
-    ['podman-secret', '/run/secrets/s1'],
-    ['docker-volume', '/data'],
-  ] as const)
-    t.throws(() => sandboxConfig(request(capturedSpec(bundle))), refused(destination), bundle);
+const inert = ['nosuid', 'nodev', 'noexec'];
 
-  const { volumes, harmless } = unikernelMounts;
-  for (const mount of volumes)
-    t.throws(
-      () => sandboxConfig(request(specWith({ mounts: [mount] }))),
-      refused(mount.destination),
-      JSON.stringify(mount),
-    );
-  for (const mount of harmless)
-    t.doesNotThrow(() => sandboxConfig(request(specWith({ mounts: [mount] }))), JSON.stringify(mount));
+t.test('sandboxConfig() mounts each disk twice: the image to read, the overlay to write', async (t) => {
+  const { mounts } = contentOf(specWith({}), {
+    files: { kernel: undefined, initrd: undefined },
+    disks: [
+      { base: '/img/a.img', overlay: '/o/disk0.qcow2' },
+      { base: '/img/b.qcow2', overlay: '/o/disk1.qcow2' },
+    ],
+  });
+  const bound = (destination: string, source: string, mode: string) => ({
+    destination,
+    type: 'bind',
+    source,
+    options: ['bind', mode, ...inert],
+  });
+  t.strictSame(mounts.slice(1, 5), [
+    bound('/unikernel/base0', '/img/a.img', 'ro'),
+    bound('/unikernel/disk0', '/o/disk0.qcow2', 'rw'),
+    bound('/unikernel/base1', '/img/b.qcow2', 'ro'),
+    bound('/unikernel/disk1', '/o/disk1.qcow2', 'rw'),
+  ]);
+  t.strictSame(
+    mounts
+      .map(({ destination }: WrittenMount) => destination)
+      .filter((path: string) => /kernel\/k/.test(path)),
+    [],
+    'there is no kernel where the disk is booted',
+  );
 });
+
+t.test('sandboxConfig() mounts volumes where QEMU finds them, as writable as they are', async (t) => {
+  const path = '/data';
+  const volumes: SandboxRequest['volumes'] = [
+    {
+      guest: { kind: 'share', tag: 'fs1', path, readOnly: false, file: undefined },
+      source: '/srv/a',
+      format: undefined,
+    },
+    {
+      guest: { kind: 'share', tag: 'fs2', path, readOnly: true, file: undefined },
+      source: '/srv/b',
+      format: undefined,
+    },
+    {
+      guest: { kind: 'share', tag: 'fs3', path: '/etc/app.conf', readOnly: true, file: 'app.conf' },
+      source: '/srv/c.conf',
+      format: undefined,
+    },
+    { guest: { kind: 'disk', index: 1, path, readOnly: false }, source: '/srv/d.img', format: 'raw' },
+    { guest: { kind: 'disk', index: 2, path, readOnly: true }, source: '/srv/e.qcow2', format: 'qcow2' },
+  ];
+  const { mounts } = contentOf(specWith({}), { volumes });
+  const expected: readonly [destination: string, source: string, ...options: string[]][] = [
+    ['/volumes/fs1', '/srv/a', 'rbind', 'rw'],
+    ['/volumes/fs2', '/srv/b', 'rbind', 'ro'],
+    ['/volumes/fs3/app.conf', '/srv/c.conf', 'bind', 'ro'],
+    ['/unikernel/disk1', '/srv/d.img', 'bind', 'rw'],
+    ['/unikernel/disk2', '/srv/e.qcow2', 'bind', 'ro'],
+  ];
+  t.strictSame(
+    mounts.slice(2, 7),
+    expected.map(([destination, source, ...options]) => ({
+      destination,
+      type: 'bind',
+      source,
+      options: [...options, ...inert],
+    })),
+  );
+});
+
+t.test("sandboxConfig() shares the container's root with the engine's mounts in it", async (t) => {
+  const spec = specWith({
+    mounts: [
+      { destination: '/data', type: 'bind', source: '/srv', options: ['rbind', 'exec', 'suid', 'dev', 'rw'] },
+      { destination: '/link', source: '/s', options: ['bind', 'ro'], uidMappings: [{ containerID: 0 }] },
+      { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m'] },
+    ],
+  });
+  const [data, link, tmp] = spec.mounts;
+  if (data === undefined || link === undefined || tmp === undefined) throw new Error('three mounts');
+  const mountsWith = (readOnly: boolean) =>
+    contentOf(spec, {
+      root: {
+        source: '/c/rootfs',
+        readOnly,
+        mounts: [
+          { mount: data, place: '/data' },
+          { mount: link, place: '/led/elsewhere' },
+          { mount: tmp, place: '/tmp' },
+        ],
+      },
+    }).mounts.slice(2, 6);
+  t.strictSame(mountsWith(false), [
+    { destination: '/volumes/fs0', type: 'bind', source: '/c/rootfs', options: ['bind', 'rw', ...inert] },
+    {
+      destination: '/volumes/fs0/data',
+      type: 'bind',
+      source: '/srv',
+      options: ['rbind', 'rw', ...inert],
+    },
+    {
+      destination: '/volumes/fs0/led/elsewhere',
+      source: '/s',
+      options: ['bind', 'ro', ...inert],
+      uidMappings: [{ containerID: 0 }],
+    },
+    {
+      destination: '/volumes/fs0/tmp',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['size=1m', ...inert],
+    },
+  ]);
+  t.match(mountsWith(true)[0], { destination: '/volumes/fs0', options: ['bind', 'ro'] });
+});
+
+t.test(
+  "sandboxConfig() makes the container's user the monitor's, with its groups and no capability",
+  async (t) => {
+    const spec = specWith({
+      process: {
+        user: { uid: 0, gid: 0, additionalGids: [4, 27], umask: 18, username: 'root' },
+        capabilities: { bounding: ['CAP_DAC_OVERRIDE'], effective: ['CAP_DAC_OVERRIDE'] },
+        noNewPrivileges: false,
+      },
+    });
+    const { process, mounts } = contentOf(spec, { user: spec.user });
+    t.strictSame(process.user, { uid: 0, gid: 0, additionalGids: [4, 27] });
+    t.strictSame(new Set(Object.values(process.capabilities).flat()), new Set());
+    t.equal(process.noNewPrivileges, true);
+    const run = mounts.find(({ destination }: WrittenMount) => destination === '/ucrun/run');
+    t.match(run.options.join(), /,mode=0700,uid=0,gid=0$/);
+  },
+);
 
 t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbox', async (t) => {
   const annotations = {

@@ -41,6 +41,7 @@ t.test('statePaths() and pathsOf() give the same paths, all inside of the folder
     launchDirectory: '/run/ucrun/a-b:c-1/launch',
     launchScript: '/run/ucrun/a-b:c-1/launch/launch',
     copies: '/run/ucrun/a-b:c-1/files',
+    overlays: '/run/ucrun/a-b:c-1/overlays',
   });
 });
 

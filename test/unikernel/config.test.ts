@@ -15,6 +15,8 @@ t.test('parseConfig() reads every key', async (t) => {
     crun = "/opt/crun"
     state_dir = "/var/run/u"
     registries = ["/a", "/b c"]
+    vm_directories = ["/vms"]
+    overlay_dir = "/var/overlays"
     service_name = false
     log_file = "/var/log/ucrun.log"
     log_level = "debug"
@@ -38,6 +40,8 @@ t.test('parseConfig() reads every key', async (t) => {
     crun: '/opt/crun',
     stateDir: '/var/run/u',
     registries: ['/a', '/b c'],
+    vmDirectories: ['/vms'],
+    overlayDir: '/var/overlays',
     serviceName: false,
     logFile: '/var/log/ucrun.log',
     logLevel: 'debug',
@@ -68,6 +72,9 @@ t.test('parseConfig() names file, key, value and what is allowed', async (t) => 
     ['crun = 1979-05-27', '"crun" in FILE is "1979-05-27", not an absolute path, or "" to search for it'],
     ['registries = "/a"', '"registries" in FILE is "/a", not a list of absolute paths'],
     ['registries = ["a"]', '"registries" in FILE is ["a"], not a list of absolute paths'],
+    ['vm_directories = "/a"', '"vm_directories" in FILE is "/a", not a list of absolute paths'],
+    ['vm_directories = ["a"]', '"vm_directories" in FILE is ["a"], not a list of absolute paths'],
+    ['overlay_dir = "a"', '"overlay_dir" in FILE is "a", not an absolute path, or "" for the usual one'],
     ['service_name = "no"', '"service_name" in FILE is "no", not true or false'],
     ['vmm = 3', '"vmm" in FILE is 3, not a section', 'a section begins with [vmm]'],
     ['[[vmm]]', '"vmm" in FILE is [{}], not a section', 'a section begins with [vmm]'],

@@ -2,8 +2,9 @@ import t from 'tap';
 import { checkName, detectUnikernel, isPodMember } from '../../src/unikernel/detect.ts';
 import type { Spec } from '../../src/unikernel/spec.ts';
 import { capturedSpec, specWith } from './support/fixtures.ts';
+import { imageWith, plainImage } from './support/image-files.ts';
 
-const detect = (spec: Spec) => detectUnikernel(spec, true);
+const detect = (spec: Spec, files = plainImage) => detectUnikernel(spec, true, files);
 const withEnv = (...env: readonly string[]) => specWith({ process: { env } });
 const withAnnotations = (annotations: object, ...env: readonly string[]) =>
   specWith({ process: { env }, annotations });
@@ -30,14 +31,96 @@ t.test('detectUnikernel() finds SERVICE_NAME, whichever engine wrote it', async 
 t.test('detectUnikernel() finds the annotations of an image', async (t) => {
   t.strictSame(detect(capturedSpec('podman-annotations')), {
     kind: 'image',
-    settings: { guest: 'raw', kernel: '/k' },
+    image: {
+      settings: { guest: 'raw', kernel: '/k' },
+      written: { guest: 'ucrun.guest', kernel: 'ucrun.kernel' },
+      source: 'the annotations',
+      isUrunc: false,
+    },
   });
-  t.strictSame(
-    detect(withAnnotations({ 'ucrun.kernel': '/k' })),
-    { kind: 'image', settings: { kernel: '/k' } },
-    'an incomplete one is still one: the definition says what is missing',
+  for (const key of ['kernel', 'guest', 'disk'])
+    t.match(
+      detect(withAnnotations({ [`ucrun.${key}`]: 'x' })),
+      { kind: 'image', image: { settings: { [key]: 'x' } } },
+      'an incomplete one is still one: the definition says what is missing',
+    );
+});
+
+t.test('detectUnikernel() refuses two unikernels in one container, and names both places', async (t) => {
+  const vm = { vm: { kernel: { path: '/srv/k' } } };
+  const annotated = { annotations: { 'ucrun.guest': 'raw', 'ucrun.kernel': '/k' } };
+  const named = { process: { env: ['SERVICE_NAME=hello'] } };
+  const urunc = imageWith({ '/urunc.json': '{"com.urunc.unikernel.binary": "/k"}' });
+  const kraft = imageWith({ '/unikraft/bin/kernel': '' });
+  const agreeing = imageWith({ '/ucrun.json': '{"guest": "raw", "kernel": "/k"}' });
+  const vmSection = 'the vm section of config.json';
+  const name = 'SERVICE_NAME=hello';
+  const cases: readonly [fields: object, files: typeof plainImage, one: string, other: string][] = [
+    [{ ...annotated, ...named }, plainImage, name, 'the annotations'],
+    [{ annotations: { 'ucrun.guest': 'raw' }, ...named }, plainImage, name, 'the annotations'],
+    [{ annotations: { 'ucrun.disk': '/d' }, ...named }, plainImage, name, 'the annotations'],
+    [
+      { annotations: { 'com.urunc.unikernel.unikernelType': 'linux' }, ...named },
+      plainImage,
+      name,
+      'the annotations',
+    ],
+    [named, imageWith({ '/ucrun.json': '{"kernel": "/k"}' }), name, '/ucrun.json'],
+    [named, urunc, name, '/urunc.json'],
+    [named, kraft, name, "the layout of kraft's images"],
+    [{ ...annotated, ...named }, agreeing, name, 'the annotations and /ucrun.json'],
+    [{ ...vm, ...named }, plainImage, name, "the bundle's config.json"],
+    [{ ...vm, ...annotated }, plainImage, vmSection, 'the annotations'],
+    [{ ...vm, ...annotated, ...named }, plainImage, vmSection, 'the annotations'],
+    [{ ...vm, annotations: { 'ucrun.disk': '/d' } }, plainImage, vmSection, 'the annotations'],
+    [vm, urunc, vmSection, '/urunc.json'],
+    [vm, kraft, vmSection, "the layout of kraft's images"],
+  ];
+  for (const [fields, files, one, other] of cases) {
+    t.throws(
+      () => detect(specWith(fields), files),
+      {
+        code: 'UNIKERNEL_INVALID',
+        message: `${one} names a unikernel, and so does ${other}: one container runs one`,
+        hint: one === name ? /^leave one of the two out; service_name = false / : 'leave one of the two out',
+      },
+      `${JSON.stringify(fields)} ${other}`,
+    );
+  }
+  t.match(detectUnikernel(specWith({ ...annotated, ...named }), false, plainImage), { kind: 'image' });
+});
+
+t.test('detectUnikernel() finds the vm section, tuned by annotations', async (t) => {
+  const vm = { kernel: { path: '/srv/k', parameters: ['a'] }, hwConfig: { memory: 2 ** 26 } };
+  t.strictSame(detect(specWith({ vm })), {
+    kind: 'vm',
+    image: {
+      settings: { kernel: '/srv/k', cmdline: 'a', memory: '64MiB' },
+      written: {
+        kernel: 'vm.kernel.path',
+        cmdline: 'vm.kernel.parameters',
+        memory: 'vm.hwConfig.memory',
+      },
+      source: "the bundle's config.json",
+      isUrunc: false,
+    },
+  });
+  const tuned = detect(
+    specWith({ vm, annotations: { 'ucrun.guest': 'linux', 'ucrun.memory': '32MiB', 'ucrun.cpus': '2' } }),
   );
-  t.match(detect(withAnnotations({ 'ucrun.guest': 'raw' }, 'SERVICE_NAME=x')), { kind: 'image' });
+  t.match(tuned, {
+    kind: 'vm',
+    image: {
+      settings: { kernel: '/srv/k', guest: 'linux', memory: '32MiB', cpus: '2', cmdline: 'a' },
+      written: { guest: 'ucrun.guest', memory: 'ucrun.memory', kernel: 'vm.kernel.path' },
+    },
+  });
+  t.equal(detect(specWith({ vm: {} })), undefined, 'one that names nothing is no unikernel');
+  t.throws(
+    () => detect(specWith({ vm: {}, annotations: { 'ucrun.memory': '32MiB' } })),
+    { message: 'annotation "ucrun.memory" is set, but no unikernel is named' },
+    'nor do annotations make it one',
+  );
 });
 
 t.test('detectUnikernel() takes other annotations as changes to a named unikernel', async (t) => {
@@ -75,6 +158,7 @@ t.test('detectUnikernel() refuses an unknown annotation and names the nearest', 
 });
 
 t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) => {
+  const broken = imageWith({ '/ucrun.json': 'nonsense', '/unikraft/bin/kernel': '' });
   const marks = [
     { 'io.kubernetes.cri.container-type': 'sandbox' },
     { 'io.kubernetes.cri-o.ContainerType': 'sandbox' },
@@ -85,7 +169,7 @@ t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) 
       { ...mark, 'ucrun.kernel': '/k', 'ucrun.nonsense': '1' },
       'SERVICE_NAME=hello',
     );
-    t.equal(detect(spec), undefined, JSON.stringify(mark));
+    t.equal(detect(spec, broken), undefined, JSON.stringify(mark));
   }
   const inside = withAnnotations({ 'io.kubernetes.cri.container-type': 'container' }, 'SERVICE_NAME=hello');
   t.match(detect(inside), { name: 'hello' });
@@ -135,10 +219,12 @@ t.test('checkName() takes names, and nothing that could leave a folder', async (
 });
 
 t.test('detectUnikernel() leaves SERVICE_NAME to the image where it means nothing', async (t) => {
-  t.equal(detectUnikernel(withEnv('SERVICE_NAME=hello'), false), undefined);
-  t.equal(detectUnikernel(withEnv('SERVICE_NAME=No Name'), false), undefined);
-  t.match(detectUnikernel(capturedSpec('podman-annotations'), false), { kind: 'image' });
-  t.throws(() => detectUnikernel(withAnnotations({ 'ucrun.memory': '64MiB' }, 'SERVICE_NAME=hello'), false), {
+  const detectUnnamed = (spec: Spec) => detectUnikernel(spec, false, plainImage);
+  t.equal(detectUnnamed(withEnv('SERVICE_NAME=hello')), undefined);
+  t.equal(detectUnnamed(withEnv('SERVICE_NAME=No Name')), undefined);
+  t.match(detectUnnamed(capturedSpec('podman-annotations')), { kind: 'image' });
+  t.match(detectUnnamed(withAnnotations({ 'ucrun.kernel': '/k' }, 'SERVICE_NAME=hello')), { kind: 'image' });
+  t.throws(() => detectUnnamed(withAnnotations({ 'ucrun.memory': '64MiB' }, 'SERVICE_NAME=hello')), {
     code: 'UNIKERNEL_INVALID',
     hint: /service_name = false$/,
   });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import {
+  type Link,
   type NamespaceFacts,
   type NetworkMode,
   type NetworkRequest,
@@ -11,14 +12,14 @@ import {
 import { fixture } from './support/fixtures.ts';
 import { tapNetwork } from './support/plans.ts';
 
-const captured = (name: string) => parseNamespaceFacts(fixture(`ip/${name}.txt`));
+const captured = (name: string) => parseNamespaceFacts(fixture(`ip/${name}.txt`), '');
 const bridge = captured('podman-bridge');
 const slirp = captured('podman-slirp');
 const none = captured('podman-none');
 /** The namespace of a pod in which another unikernel has its tap. */
 const taken: NamespaceFacts = {
   ...bridge,
-  links: [...bridge.links, { name: 'uctap0', mac: '02:00:00:00:00:09', mtu: 1500, ipv4: [] }],
+  links: [...bridge.links, { name: 'uctap0', mac: '02:00:00:00:00:09', mtu: 1500, ipv4: [], ipv6: [] }],
 };
 
 const ports = [{ host: 8080, guest: 80, protocol: 'tcp' }] as const;
@@ -40,9 +41,11 @@ t.test('parseNamespaceFacts() reads the interfaces of every kind of network', as
         mac: '72:d1:97:ae:69:c5',
         mtu: 1500,
         ipv4: [{ address: '10.88.0.2', prefixLength: 16 }],
+        ipv6: [],
       },
     ],
     gateways: { eth0: '10.88.0.1' },
+    ipv6Gateways: {},
   });
   t.strictSame(captured('docker-bridge'), {
     links: [
@@ -51,9 +54,11 @@ t.test('parseNamespaceFacts() reads the interfaces of every kind of network', as
         mac: '02:42:ac:11:00:02',
         mtu: 1500,
         ipv4: [{ address: '172.17.0.2', prefixLength: 16 }],
+        ipv6: [],
       },
     ],
     gateways: { eth0: '172.17.0.1' },
+    ipv6Gateways: {},
   });
   t.strictSame(captured('podman-two-networks'), {
     links: [
@@ -62,15 +67,18 @@ t.test('parseNamespaceFacts() reads the interfaces of every kind of network', as
         mac: '3e:c5:ee:2a:84:aa',
         mtu: 1500,
         ipv4: [{ address: '10.89.6.2', prefixLength: 24 }],
+        ipv6: [],
       },
       {
         name: 'eth1',
         mac: 'f2:3d:f1:a6:1f:57',
         mtu: 1500,
         ipv4: [{ address: '10.89.5.2', prefixLength: 24 }],
+        ipv6: [],
       },
     ],
     gateways: { eth0: '10.89.6.1', eth1: '10.89.5.1' },
+    ipv6Gateways: {},
   });
   t.strictSame(slirp, {
     links: [
@@ -79,21 +87,27 @@ t.test('parseNamespaceFacts() reads the interfaces of every kind of network', as
         mac: 'fe:a5:4f:e2:a1:a6',
         mtu: 65520,
         ipv4: [{ address: '10.0.2.100', prefixLength: 24 }],
+        ipv6: [{ address: 'fd00::fca5:4fff:fee2:a1a6', prefixLength: 64 }],
       },
     ],
     gateways: { tap0: '10.0.2.2' },
+    ipv6Gateways: {},
   });
-  t.strictSame(none, { links: [], gateways: {} });
+  t.strictSame(none, { links: [], gateways: {}, ipv6Gateways: {} });
 });
 
 const link = { ifname: 'eth0', address: '02:00:00:00:00:01', mtu: 1500, link_type: 'ether', addr_info: [] };
+const zeros = '0'.repeat(32);
+const ipv6Routes = `${zeros} 00 ${zeros} 00 fd000000000000000000000000000001 00000400 00000002 00000000 00000003     eth0\n`;
 
 t.test(
   'parseNamespaceFacts() takes the first gateway of an interface, and global addresses only',
   async (t) => {
     const addresses = [
       { family: 'inet', local: '169.254.1.2', prefixlen: 16, scope: 'link' },
-      { family: 'inet6', local: 'fd00::1', prefixlen: 64, scope: 'global' },
+      { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' },
+      { family: 'inet6', local: 'fd00::2', prefixlen: 64, scope: 'global' },
+      { family: 'inet6', local: '2001:db8::2', prefixlen: 48, scope: 'global' },
       { family: 'inet', local: '10.0.0.2', prefixlen: 24, scope: 'global' },
       { family: 'inet', local: '10.0.0.3', prefixlen: 24, scope: 'global' },
     ];
@@ -105,6 +119,7 @@ t.test(
     t.strictSame(
       parseNamespaceFacts(
         `${JSON.stringify([{ ...link, addr_info: addresses }])}\n${JSON.stringify(routes)}\n`,
+        ipv6Routes,
       ),
       {
         links: [
@@ -116,9 +131,14 @@ t.test(
               { address: '10.0.0.2', prefixLength: 24 },
               { address: '10.0.0.3', prefixLength: 24 },
             ],
+            ipv6: [
+              { address: 'fd00::2', prefixLength: 64 },
+              { address: '2001:db8::2', prefixLength: 48 },
+            ],
           },
         ],
         gateways: { eth0: '10.0.0.1' },
+        ipv6Gateways: { eth0: 'fd00::1' },
       },
     );
   },
@@ -133,19 +153,22 @@ t.test('an interface whose name every object knows is one like any other', async
   const withRoutes = (routes: readonly object[]) =>
     planNetwork({
       ...usual,
-      facts: parseNamespaceFacts(`${JSON.stringify([eth])}\n${JSON.stringify(routes)}`),
+      facts: parseNamespaceFacts(
+        `${JSON.stringify([eth])}\n${JSON.stringify(routes)}`,
+        routes.length === 0 ? '' : ipv6Routes.replace('eth0', eth.ifname),
+      ),
     });
   const gateway = '10.0.0.1';
   t.match(withRoutes([{ dst: 'default', gateway, dev: eth.ifname }]), {
-    guest: { cards: [{ ipv4Gateway: gateway }] },
+    guest: { cards: [{ ipv4Gateway: gateway, ipv6Gateway: 'fd00::1' }] },
   });
-  t.match(withRoutes([]), { guest: { cards: [{ ipv4Gateway: undefined }] } });
+  t.match(withRoutes([]), { guest: { cards: [{ ipv4Gateway: undefined, ipv6Gateway: undefined }] } });
 });
 
 t.test('parseNamespaceFacts() refuses what ip(8) cannot have meant', async (t) => {
   for (const output of ['nonsense', '[]\n[', '{}{}']) {
     t.throws(
-      () => parseNamespaceFacts(output),
+      () => parseNamespaceFacts(output, ''),
       { code: 'HOST_FAILED', message: "ip(8) printed no JSON about the container's network" },
       output,
     );
@@ -161,7 +184,7 @@ t.test('parseNamespaceFacts() refuses what ip(8) cannot have meant', async (t) =
   ];
   for (const change of wrong) {
     t.throws(
-      () => parseNamespaceFacts(JSON.stringify([{ ...link, ...change }])),
+      () => parseNamespaceFacts(JSON.stringify([{ ...link, ...change }]), ''),
       { code: 'HOST_FAILED', message: /^ip\(8\) printed an interface that cannot be: \{/ },
       JSON.stringify(change),
     );
@@ -177,6 +200,9 @@ t.test('planNetwork() makes a tap that is the container to its network', async (
           mac: '72:d1:97:ae:69:c5',
           ipv4: { address: '10.88.0.2', prefixLength: 16 },
           ipv4Gateway: '10.88.0.1',
+          ipv6: undefined,
+          ipv6Gateway: undefined,
+          mtu: 1500,
         },
       ],
       nameServers: ['10.88.0.1'],
@@ -194,6 +220,42 @@ t.test('planNetwork() makes a tap that is the container to its network', async (
   t.match(planNetwork({ ...usual, facts: noRoute }), { guest: { cards: [{ ipv4Gateway: undefined }] } });
 });
 
+t.test('planNetwork() tells the guest both addresses, of the first interface that has one', async (t) => {
+  const ether = (name: string, ipv4: Link['ipv4'], ipv6: Link['ipv6']): Link => ({
+    name,
+    mac: '02:00:00:00:00:01',
+    mtu: 1400,
+    ipv4,
+    ipv6,
+  });
+  const v4 = { address: '10.0.0.2', prefixLength: 24 };
+  const v6 = { address: 'fd00::2', prefixLength: 64 };
+  const gateways = { eth0: '10.0.0.1', eth1: '10.0.1.1' };
+  const ipv6Gateways = { eth0: 'fd00::1', eth1: 'fd01::1' };
+  const bare = ether('eth0', [], []);
+  const cases: readonly [links: readonly Link[], link: string, ...card: unknown[]][] = [
+    [[ether('eth0', [v4], [v6])], 'eth0', v4, '10.0.0.1', v6, 'fd00::1'],
+    [[ether('eth0', [v4], [])], 'eth0', v4, '10.0.0.1', undefined, 'fd00::1'],
+    [[ether('eth0', [], [v6])], 'eth0', undefined, '10.0.0.1', v6, 'fd00::1'],
+    [[bare, ether('eth1', [], [v6])], 'eth1', undefined, '10.0.1.1', v6, 'fd01::1'],
+    [[ether('eth0', [], [v6]), ether('eth1', [v4], [])], 'eth0', undefined, '10.0.0.1', v6, 'fd00::1'],
+    [[ether('eth0', [v4, { ...v4, address: '10.0.0.3' }], [v6])], 'eth0', v4, '10.0.0.1', v6, 'fd00::1'],
+  ];
+  for (const [links, link, ipv4, ipv4Gateway, ipv6, ipv6Gateway] of cases) {
+    t.match(
+      planNetwork({ ...usual, facts: { links, gateways, ipv6Gateways } }),
+      {
+        kind: 'tap',
+        link,
+        guest: { cards: [{ ipv4, ipv4Gateway, ipv6, ipv6Gateway, mtu: 1400 }] },
+      },
+      JSON.stringify(links),
+    );
+  }
+  const none = planNetwork({ ...usual, facts: { links: [bare], gateways, ipv6Gateways } });
+  t.strictSame(none, { kind: 'none' }, 'an interface with a link-local address alone is none');
+});
+
 t.test("planNetwork() gives QEMU's own addresses behind its own stack, and the ports", async (t) => {
   t.strictSame(planNetwork({ ...usual, mode: 'user' }), {
     kind: 'user',
@@ -203,6 +265,9 @@ t.test("planNetwork() gives QEMU's own addresses behind its own stack, and the p
           mac: '02:75:63:00:00:01',
           ipv4: { address: '10.0.2.15', prefixLength: 24 },
           ipv4Gateway: '10.0.2.2',
+          ipv6: undefined,
+          ipv6Gateway: undefined,
+          mtu: undefined,
         },
       ],
       nameServers: ['10.0.2.3'],
