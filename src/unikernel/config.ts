@@ -56,8 +56,9 @@ export const configKeys = {
     allowed: 'true or false',
     default: true,
     help:
-      "Whether SERVICE_NAME in a container's environment names a unikernel. With false only annotations make a " +
-      'container a unikernel: for hosts where ucrun is the default runtime and images use that variable themselves.',
+      "Whether SERVICE_NAME in a container's environment names a unikernel. With false only what the image or the " +
+      'specification says makes a container a unikernel: for hosts where ucrun is the default runtime and images ' +
+      'use that variable themselves.',
   },
   log_file: {
     read: optionalPath,
