@@ -248,7 +248,10 @@ TOML
   # An engine does not hand its environment down, so ucrun has to find its configuration at its usual place.
   cp -a /etc "$home/etc"
   mkdir -p "$home/etc/ucrun"
-  printf 'registries = ["%s"]\n' "$UCRUN_REGISTRY" >"$home/etc/ucrun/config.toml"
+  cat >"$home/etc/ucrun/config.toml" <<TOML
+registries = ["$UCRUN_REGISTRY"]
+overlay_dir = "$home/overlays"
+TOML
   mount --bind "$home/etc" /etc
 }
 
@@ -261,6 +264,7 @@ inventory() {
   find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
   find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun: %f\n' 2>/dev/null || true
   find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version -printf 'state of ucrun: %P\n' 2>/dev/null || true
+  find "$home/overlays" -mindepth 1 -printf 'overlay of ucrun: %P\n' 2>/dev/null || true
 }
 
 processes() {

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { inspect } from './podman.ts';
 import { waitFor } from './wait.ts';
 
+/** Where hack/in-test-env.sh has ucrun keep the overlays of disks. */
+const overlays = '/run/ucrun-env/overlays';
+
 /** What identifies a container's traces on the host once the container itself is gone. */
 export interface Traces {
   readonly id: string;
@@ -32,7 +35,7 @@ export async function nothingLeft(...all: readonly Traces[]): Promise<void> {
 /** What is left of a container, one thing a line: processes, mounts, cgroups, records of crun's and ucrun's. */
 export function leftovers({ id, networkNamespace }: Traces): string[] {
   const found = [...processes(id), ...mounts(id), ...recordsOf(id, '/run/ucrun')];
-  for (const root of ['/sys/fs/cgroup', '/run/crun']) found.push(...pathsWith(id, root));
+  for (const root of ['/sys/fs/cgroup', '/run/crun', overlays]) found.push(...pathsWith(id, root));
   if (networkNamespace !== undefined && existsSync(networkNamespace)) found.push(networkNamespace);
   return found;
 }
