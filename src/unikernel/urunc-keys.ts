@@ -71,12 +71,13 @@ function checkMonitor(monitor: string | undefined, guest: string | undefined, so
 }
 
 /**
- * The text that a value in base64 stands for, or the value if it is no base64 of a text. A word such as `unikraft` could be base64, too,
- * but what it would stand for has bytes that no name or path has.
+ * The text that a value in base64 stands for, or the value if it is no base64 of a name or path. A plain word can be base64 by its
+ * letters: `disk` would stand for `v+$`, and `blow` for `nZ0`. In base64 a name or path has capitals or padding, but for a few words of
+ * three letters, and what a plain word would stand for is no name.
  */
 function plainText(value: string): string {
-  if (value.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return value;
-  const bytes = Buffer.from(value, 'base64');
-  const isText = bytes.length > 0 && bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a);
-  return isText && bytes.toString('base64') === value ? bytes.toString('latin1') : value;
+  if (value.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(value) || !/[A-Z=]/.test(value)) return value;
+  const text = Buffer.from(value, 'base64').toString('latin1');
+  const isMeant = /^(?:\/[\x20-\x7e]*|[\w.+-][\w.+/-]*)?\n?$/.test(text);
+  return isMeant && Buffer.from(text, 'latin1').toString('base64') === value ? text : value;
 }
