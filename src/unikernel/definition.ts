@@ -82,7 +82,8 @@ export function parseDefinition(
   const field = new FieldReader(raw, source, shownKey);
   const definition: UnikernelDefinition = {
     guest: field.guest(),
-    kernel: field.string('kernel'),
+    // An empty one is none, as in an annotation that takes it back.
+    kernel: field.string('kernel') || undefined,
     initrd: field.string('initrd'),
     disks: field.disks(),
     root: field.oneOf('root', guestRoots),
