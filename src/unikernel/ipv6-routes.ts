@@ -1,6 +1,10 @@
 /** RTF_UP and RTF_GATEWAY. @see Linux include/uapi/linux/route.h */
 const upGateway = 0x3;
 
+/** To everywhere, from everywhere: next hop, metric, flags and device. */
+const defaultRoute =
+  /^0{32} 00 0{32} 00 ([0-9a-f]{32}) ([0-9a-f]{8}) [0-9a-f]{8} [0-9a-f]{8} ([0-9a-f]{8}) +(\S+)$/;
+
 /**
  * The gateways of the default routes in a `/proc/PID/net/ipv6_route`, by device: of several the one with the lowest metric.
  * A line that is not as the kernel writes it is passed over.
@@ -9,10 +13,7 @@ const upGateway = 0x3;
 export function parseIpv6Gateways(text: string): Readonly<Record<string, string>> {
   const found = new Map<string, { readonly gateway: string; readonly metric: number }>();
   for (const line of text.split('\n')) {
-    const [destination, length, , , nextHop = '', metricHex = '', , , flagsHex = '', device = ''] = line
-      .trim()
-      .split(/\s+/);
-    if (destination !== '0'.repeat(32) || length !== '00' || !/^[0-9a-f]{32}$/.test(nextHop)) continue;
+    const [, nextHop = '', metricHex = '', flagsHex = '', device = ''] = defaultRoute.exec(line) ?? [];
     if ((Number.parseInt(flagsHex, 16) & upGateway) !== upGateway) continue;
     const metric = Number.parseInt(metricHex, 16);
     const earlier = found.get(device);
