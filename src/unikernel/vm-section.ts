@@ -19,7 +19,7 @@ export function vmSettings(spec: JsonObject): ImageSettings | undefined {
   if (kernel === undefined && image === undefined) return undefined;
   refuseHypervisor(vm);
   const found: readonly (readonly [key: string, field: string, value: string | undefined])[] = [
-    ['kernel', 'vm.kernel.path', pathAt(kernel, 'path', 'vm.kernel.path')],
+    ['kernel', 'vm.kernel.path', requiredPathAt(kernel, 'vm.kernel.path')],
     ['initrd', 'vm.kernel.initrd', pathAt(kernel, 'initrd', 'vm.kernel.initrd')],
     ['cmdline', 'vm.kernel.parameters', parameters(kernel)],
     ['disk', 'vm.image.path', imagePath(image)],
@@ -43,13 +43,15 @@ function refuseHypervisor(vm: JsonObject): void {
 }
 
 function imagePath(image: JsonObject | undefined): string | undefined {
-  const path = pathAt(image, 'path', 'vm.image.path');
+  const path = requiredPathAt(image, 'vm.image.path');
   if (path === undefined) return undefined;
+  // A definition writes disks in a list, and behind a colon where each is mounted.
+  if (/[,:]/.test(path)) throw invalid('vm.image.path', 'a path without commas and colons', path);
   const format = image?.format;
   if (format === 'raw' || format === 'qcow2') return path;
   throw new RuntimeError(
     'UNIKERNEL_INVALID',
-    `vm.image.format in the bundle's config.json is ${JSON.stringify(format)}, not "raw" or "qcow2"`,
+    `vm.image.format in the bundle's config.json is ${shown(format)}, not "raw" or "qcow2"`,
     { hint: 'convert the image with qemu-img convert -O qcow2' },
   );
 }
@@ -87,6 +89,12 @@ function parameters(kernel: JsonObject | undefined): string | undefined {
   throw invalid('vm.kernel.parameters', 'a list of strings', value);
 }
 
+function requiredPathAt(parent: JsonObject | undefined, field: string): string | undefined {
+  const path = pathAt(parent, 'path', field);
+  if (path !== undefined || parent === undefined) return path;
+  throw invalid(field, 'an absolute path', parent.path);
+}
+
 function pathAt(parent: JsonObject | undefined, key: string, field: string): string | undefined {
   const value = parent?.[key];
   if (value === undefined || value === null || value === '') return undefined;
@@ -111,6 +119,10 @@ function objectAt(parent: JsonObject, key: string, field: string): JsonObject | 
 function invalid(field: string, wanted: string, value: unknown): RuntimeError {
   return new RuntimeError(
     'SPEC_INVALID',
-    `${field} in the bundle's config.json must be ${wanted}, not ${JSON.stringify(value)}`,
+    `${field} in the bundle's config.json must be ${wanted}, not ${shown(value)}`,
   );
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
 }
