@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { GuestSupport } from './guests/guest.ts';
 
@@ -60,7 +61,8 @@ export function planVolumes(
   let shares = 0;
   let disks = diskCount;
   return requests.map(({ destination, source, sourceKind, readOnly }) => {
-    const path = normalPath(destination);
+    const path = posix.resolve('/', destination);
+    if (path === '/') throw unsupported(destination, guest, "it would be in the place of the guest's root");
     const isDisk =
       sourceKind === 'file' && takes.disk && (diskFormatOf(source) !== undefined || !takes.share);
     if (isDisk) {
@@ -83,13 +85,6 @@ export function planVolumes(
 export function diskFormatOf(path: string): DiskFormat | undefined {
   if (path.endsWith('.qcow2')) return 'qcow2';
   return /\.(?:img|raw|ext[234]|iso|squashfs|erofs)$/.test(path) ? 'raw' : undefined;
-}
-
-function normalPath(path: string): string {
-  return `/${path
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .join('/')}`;
 }
 
 function reasonWithoutShares({ disk }: GuestSupport['volumes']): string {
