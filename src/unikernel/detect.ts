@@ -4,6 +4,7 @@ import {
   type ImageFiles,
   type ImageSettings,
   imageSettings,
+  merge,
   noSettings,
   ownAnnotations,
 } from './image-settings.ts';
@@ -69,11 +70,7 @@ function namesFile({ settings }: ImageSettings): boolean {
 
 /** The container's annotations say more than the vm section can, such as the guest type. */
 function tunedBy(own: ImageSettings, vm: ImageSettings): ImageSettings {
-  return {
-    ...vm,
-    settings: { ...vm.settings, ...own.settings },
-    written: { ...vm.written, ...own.written },
-  };
+  return { ...merge([own, vm]), source: vm.source };
 }
 
 function contradiction(other: string, { source }: ImageSettings): RuntimeError {

@@ -72,7 +72,7 @@ export function imageSettings(
   const places = [
     own,
     uruncPlace(spec.annotations, 'the annotations'),
-    fileSettings(files, ownFile, (content) => placeOf(content, ownFile, (key) => key)),
+    fileSettings(files, ownFile, ownFileSettings),
     fileSettings(files, uruncFile, (content) => uruncPlace(content, uruncFile)),
   ].filter((place) => place !== undefined);
   if (places.some(namesUnikernel)) return merge(places);
@@ -85,21 +85,24 @@ export function imageSettings(
   return merge([...places, placeOf(layout, "the layout of kraft's images", (key) => key)]);
 }
 
-function merge(places: readonly ImageSettings[]): ImageSettings {
+/**
+ * What several places say together: of what tunes a unikernel the first place wins.
+ * @throws RuntimeError UNIKERNEL_INVALID if they contradict each other on what the unikernel is
+ */
+export function merge(places: readonly ImageSettings[]): ImageSettings {
   const settings: Record<string, string> = {};
   const written: Record<string, string> = {};
   const from: Record<string, string> = {};
   for (const place of places) {
     for (const [key, value] of Object.entries(place.settings)) {
-      const earlier = settings[key];
-      if (earlier === undefined) {
+      if (!Object.hasOwn(settings, key)) {
         settings[key] = value;
         written[key] = place.written[key] ?? key;
         from[key] = place.source;
-      } else if (earlier !== value && (identityKeys as readonly string[]).includes(key)) {
+      } else if (settings[key] !== value && (identityKeys as readonly string[]).includes(key)) {
         throw new RuntimeError(
           'UNIKERNEL_INVALID',
-          `"${written[key]}" in ${from[key]} is "${earlier}", but "${place.written[key]}" in ${place.source} is "${value}"`,
+          `"${written[key]}" in ${from[key]} is "${settings[key]}", but "${place.written[key]}" in ${place.source} is "${value}"`,
           { hint: 'one container runs one unikernel: leave one of the two out' },
         );
       }
@@ -121,6 +124,18 @@ function placeOf(
 ): ImageSettings {
   const written = Object.fromEntries(Object.keys(settings).map((key) => [key, shownKey(key)]));
   return { settings, written, source, isUrunc: false };
+}
+
+/** A file of ours has no keys but ours. One that is misspelled could be the one that makes the container a unikernel. */
+function ownFileSettings(content: Readonly<Record<string, string>>): ImageSettings {
+  for (const key of Object.keys(content)) {
+    if ((definitionKeys as readonly string[]).includes(key)) continue;
+    const near = nearest(key, definitionKeys);
+    throw new RuntimeError('UNIKERNEL_INVALID', `unknown key "${key}" in ${ownFile}`, {
+      hint: near === undefined ? `known keys: ${definitionKeys.join(', ')}` : `did you mean "${near}"?`,
+    });
+  }
+  return placeOf(content, ownFile, (key) => key);
 }
 
 /** @param values with urunc's full keys; others are not looked at */

@@ -115,6 +115,12 @@ t.test('detectUnikernel() finds the vm section, tuned by annotations', async (t)
       written: { guest: 'ucrun.guest', memory: 'ucrun.memory', kernel: 'vm.kernel.path' },
     },
   });
+  const withInitrd = { kernel: { path: '/srv/k', initrd: '/srv/i' } };
+  t.throws(() => detect(specWith({ vm: withInitrd, annotations: { 'ucrun.initrd': '/other' } })), {
+    code: 'UNIKERNEL_INVALID',
+    message:
+      '"ucrun.initrd" in the annotations is "/other", but "vm.kernel.initrd" in the bundle\'s config.json is "/srv/i"',
+  });
   t.equal(detect(specWith({ vm: {} })), undefined, 'one that names nothing is no unikernel');
   t.throws(
     () => detect(specWith({ vm: {}, annotations: { 'ucrun.memory': '32MiB' } })),
