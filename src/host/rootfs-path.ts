@@ -1,4 +1,13 @@
-import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { ImageFiles } from '../unikernel/image-settings.ts';
@@ -52,11 +61,16 @@ export function imageFiles(root: string | undefined): ImageFiles {
   };
 }
 
-/** @throws RuntimeError UNIKERNEL_INVALID for a file that is too large */
-function readText(hostPath: string, path: string): string {
-  const fd = openSync(hostPath, 'r');
+/**
+ * The file may have been swapped since it was found: a link is not followed then, and a pipe not waited for.
+ * @throws RuntimeError UNIKERNEL_INVALID for a file that is too large
+ */
+function readText(hostPath: string, path: string): string | undefined {
+  const fd = openSync(hostPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { size } = fstatSync(fd);
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return undefined;
+    const { size } = stat;
     if (size > maxTextBytes) {
       throw new RuntimeError('UNIKERNEL_INVALID', `"${path}" in the image has ${size} bytes`, {
         hint: `it can have up to ${maxTextBytes}`,

@@ -1,7 +1,8 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, realpathSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { resolveInRootfs } from '../../src/host/rootfs-path.ts';
+import { imageFiles, placeInRootfs, resolveInRootfs } from '../../src/host/rootfs-path.ts';
 
 /** A root file system with files and links, beside something that must not be reached from it. */
 function makeRoot(folder: string, links: Readonly<Record<string, string>>): string {
@@ -142,9 +143,148 @@ t.test('resolveInRootfs() follows as many links as the kernel does', async (t) =
 
 t.test('resolveInRootfs() refuses a device or a pipe', async (t) => {
   const root = makeRoot(t.testdir(), {});
-  const { execFileSync } = await import('node:child_process');
   execFileSync('mkfifo', [join(root, 'pipe')]);
   t.throws(() => resolveInRootfs(root, 'pipe', 'kernel'), {
     message: 'kernel "pipe" in the image is not a regular file',
   });
+});
+
+t.test('placeInRootfs() says where a path leads to, there or not, and never out', async (t) => {
+  const folder = t.testdir();
+  const root = makeRoot(folder, {
+    data: '/boot',
+    away: '../../../../secret',
+    host: folder,
+    dangling: '/new/place',
+    'a/up': '..',
+    loop: 'loop',
+    ping: 'pong',
+    pong: 'ping/x',
+    'to-root': '/',
+  });
+  const cases: readonly [path: string, place: string][] = [
+    ['/data', '/boot'],
+    ['/data/new/file', '/boot/new/file'],
+    ['/new/file', '/new/file'],
+    ['/new/../other', '/other'],
+    ['/new/../../../other', '/other'],
+    ['/dangling', '/new/place'],
+    ['/dangling/more', '/new/place/more'],
+    ['/a/up/b', '/b'],
+    ['/a/b/', '/a/b'],
+    ['/away', '/secret'],
+    ['/host/secret', `${folder}/secret`],
+    ['/../../etc/shadow', '/etc/shadow'],
+    ['/kernel/below/a/file', '/kernel/below/a/file'],
+    [`/${'x'.repeat(300)}`, `/${'x'.repeat(300)}`],
+    ['/', ''],
+    ['', ''],
+    ['/to-root', ''],
+    ['/to-root/../..', ''],
+  ];
+  for (const [path, place] of cases) t.equal(placeInRootfs(root, path), `${root}${place}`, path);
+  for (const path of ['/loop', '/loop/x', '/ping', '/data/../ping'])
+    t.equal(placeInRootfs(root, path), undefined, path);
+});
+
+t.test("placeInRootfs() of the host's own root is the host's path", async (t) => {
+  const folder = realpathSync(t.testdir({ inside: {} }));
+  symlinkSync('inside', join(folder, 'link'));
+  t.equal(placeInRootfs('', `${folder}/link/new`), `${folder}/inside/new`);
+  t.equal(placeInRootfs('', `${folder}/new/../../x`), join(folder, '../x'));
+  t.equal(placeInRootfs('', '/../..'), '');
+});
+
+t.test('imageFiles() reads files of an image as a chrooted process would', async (t) => {
+  const folder = t.testdir();
+  const root = makeRoot(folder, {
+    'ucrun.json': '/boot/vmlinuz',
+    'inner-way': 'a/../../boot/./vmlinuz',
+    'urunc.json': join(folder, 'secret'),
+    up: '../secret',
+    'host-folder': folder,
+    loop: 'loop',
+    dangling: '/nowhere',
+    'to-folder': '/boot',
+  });
+  const image = imageFiles(root);
+  for (const [path, text] of [
+    ['/kernel', 'kernel'],
+    ['kernel', 'kernel'],
+    ['/../../kernel', 'kernel'],
+    ['/ucrun.json', 'boot/vmlinuz'],
+    ['/inner-way', 'boot/vmlinuz'],
+    ['/to-folder/vmlinuz', 'boot/vmlinuz'],
+  ] as const) {
+    t.equal(image.isFile(path), true, path);
+    t.equal(image.readText(path), text, path);
+  }
+  const none = [
+    '/nowhere',
+    '/nowhere/kernel',
+    '/kernel/x',
+    '/urunc.json',
+    '/up',
+    '/host-folder/secret',
+    '/loop',
+    '/dangling',
+    '/boot',
+    '/to-folder',
+    '/',
+    '',
+    '/../secret',
+  ];
+  for (const path of none) {
+    t.equal(image.isFile(path), false, path);
+    t.equal(image.readText(path), undefined, path);
+  }
+});
+
+t.test('imageFiles() reads a file up to its limit, and refuses one beyond', async (t) => {
+  const root = makeRoot(t.testdir(), {});
+  const limit = 64 * 1024;
+  writeFileSync(join(root, 'most'), 'x'.repeat(limit));
+  writeFileSync(join(root, 'more'), 'x'.repeat(limit + 1));
+  writeFileSync(join(root, 'sparse'), '');
+  truncateSync(join(root, 'sparse'), 2 ** 40);
+  writeFileSync(join(root, 'empty'), '');
+  writeFileSync(join(root, 'wide'), 'é');
+  const image = imageFiles(root);
+  t.equal(image.readText('/most')?.length, limit);
+  t.equal(image.readText('/empty'), '');
+  t.equal(image.readText('/wide'), 'é');
+  for (const [name, size] of [
+    ['/more', limit + 1],
+    ['/sparse', 2 ** 40],
+  ] as const) {
+    t.equal(image.isFile(name), true, 'its size does not matter to who only asks whether it is there');
+    t.throws(
+      () => image.readText(name),
+      {
+        code: 'UNIKERNEL_INVALID',
+        message: `"${name}" in the image has ${size} bytes`,
+        hint: `it can have up to ${limit}`,
+      },
+      name,
+    );
+  }
+});
+
+t.test('imageFiles() opens no pipe and no device', async (t) => {
+  const root = makeRoot(t.testdir(), { 'linked-pipe': 'pipe', 'to-device': '/null' });
+  // To open a pipe that nobody writes to would wait for ever.
+  execFileSync('mkfifo', [join(root, 'pipe')]);
+  const made = spawnSync('mknod', [join(root, 'null'), 'c', '1', '3']).status === 0;
+  const image = imageFiles(root);
+  for (const path of ['/pipe', '/linked-pipe', ...(made ? ['/null', '/to-device'] : [])]) {
+    t.equal(image.isFile(path), false, path);
+    t.equal(image.readText(path), undefined, path);
+  }
+});
+
+t.test('imageFiles() of a root that is not there has none', async (t) => {
+  for (const root of [undefined, join(t.testdir(), 'nowhere')]) {
+    t.equal(imageFiles(root).isFile('/etc/passwd'), false, String(root));
+    t.equal(imageFiles(root).readText('/etc/passwd'), undefined, String(root));
+  }
 });
