@@ -100,9 +100,10 @@ function isBind({ options, type }: Mount): boolean {
   return type === 'bind' || options.includes('bind') || options.includes('rbind');
 }
 
-/** Of `ro` and `rw` the last one counts, as for mount(8). */
+/** Of `ro` and `rw` the last one counts, as for mount(8); docker writes `rro` where what is mounted below is to be read-only, too. */
 export function isReadOnly({ options }: Pick<Mount, 'options'>): boolean {
-  return options.findLast((option) => option === 'ro' || option === 'rw') === 'ro';
+  const last = options.findLast((option) => /^r?r[ow]$/.test(option));
+  return last === 'ro' || last === 'rro';
 }
 
 /** The mount that brings the container's resolv.conf, which also says where its name servers are to be read. */

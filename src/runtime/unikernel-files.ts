@@ -3,7 +3,7 @@ import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { withKernelReader } from '../host/files.ts';
 import { findInRegistries, resolveInEntry } from '../host/registry.ts';
-import { resolveInRootfs } from '../host/rootfs-path.ts';
+import { placeInRootfs, resolveInRootfs } from '../host/rootfs-path.ts';
 import type { Config } from '../unikernel/config-defaults.ts';
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
 import type { UnikernelSource } from '../unikernel/detect.ts';
@@ -98,12 +98,14 @@ function guestOf({ settings }: ImageSettings, directories: readonly string[]): s
 
 /** @throws RuntimeError UNIKERNEL_INVALID for a path that the configuration does not allow, KERNEL_MISSING */
 function resolveOnHost(directories: readonly string[], path: string, what: string): string {
-  const found = realpathIfThere(path);
-  const allowed = directories.flatMap((directory) => realpathIfThere(directory) ?? []);
-  const isAllowed = (candidate: string) =>
-    allowed.some((directory) => candidate === directory || candidate.startsWith(`${directory}/`));
-  // Nobody is told whether a file is there that may not be named.
-  if (!isAllowed(found ?? path)) {
+  const absolute = path.startsWith('/') ? path : `/${path}`;
+  const found = realpathIfThere(absolute);
+  // Nobody is told whether a file is there that may not be named: a missing one is judged by where it would be.
+  const place = found ?? placeIfReadable(absolute);
+  const isAllowed = directories
+    .flatMap((directory) => realpathIfThere(directory) ?? [])
+    .some((directory) => place?.startsWith(directory === '/' ? '/' : `${directory}/`) === true);
+  if (!isAllowed) {
     throw new RuntimeError(
       'UNIKERNEL_INVALID',
       `${what} "${path}" of the vm section is not in an allowed directory`,
@@ -116,11 +118,20 @@ function resolveOnHost(directories: readonly string[], path: string, what: strin
   throw new RuntimeError('KERNEL_MISSING', `${what} "${path}" of the vm section is missing`);
 }
 
+function placeIfReadable(path: string): string | undefined {
+  try {
+    return placeInRootfs('', path);
+  } catch (error) {
+    if (isErrno(error, 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
 function realpathIfThere(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG')) return undefined;
     throw error;
   }
 }
