@@ -251,7 +251,10 @@ t.test(
       );
       t.doesNotThrow(() => settingsOf({ urunc: text }), key);
     }
-    t.throws(() => settingsOf({ own: { gest: 'raw', kernal: '/k' } }), { hint: 'did you mean "guest"?' });
+    t.throws(() => settingsOf({ own: { gest: 'raw', kernal: '/k' } }), {
+      message: 'unknown key "gest" in /ucrun.json',
+      hint: 'did you mean "guest"?',
+    });
   },
 );
 
