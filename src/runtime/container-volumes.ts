@@ -77,11 +77,18 @@ export function mountsForRoot(mounts: readonly Mount[]): readonly Mount[] {
 
 function volumeRequest(mount: Mount, bundle: string): VolumeRequest {
   const { destination } = mount;
-  if (mount.source === undefined || !isBind(mount)) {
+  if (!isBind(mount)) {
     throw new RuntimeError(
       'VOLUME_UNSUPPORTED',
-      `volume "${destination}" cannot be given to the guest: it is a file system of type "${mount.type}"`,
+      `volume "${destination}" cannot be given to the guest: it is a file system of type "${mount.type ?? ''}"`,
       { hint: 'mount it on the host, and give the guest that directory' },
+    );
+  }
+  if (mount.source === undefined || mount.source === '') {
+    throw new RuntimeError(
+      'VOLUME_UNSUPPORTED',
+      `volume "${destination}" cannot be given to the guest: it has no source`,
+      { hint: "say in the bundle's config.json which directory or file it is" },
     );
   }
   const source = resolve(bundle, mount.source);
