@@ -8,6 +8,7 @@ import { type PlannedVolume, rootTag } from '../unikernel/volumes.ts';
 import { isResolvConf } from './container-volumes.ts';
 import { withMonitorMemory } from './monitor-memory.ts';
 import type { MonitorUser } from './monitor-user.ts';
+import { protectedPaths } from './protected-paths.ts';
 
 export interface SandboxRequest {
   readonly spec: Spec;
@@ -171,6 +172,7 @@ function sandboxLinux(request: SandboxRequest): JsonObject {
   const rules = Array.isArray(resources.devices) ? resources.devices : [];
   return {
     ...linux,
+    ...protectedPaths(linux),
     ...(portStart === undefined
       ? {}
       : { sysctl: { ...objectAt(linux, 'sysctl'), [portStartSysctl]: `${portStart}` } }),

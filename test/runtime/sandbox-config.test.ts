@@ -66,9 +66,17 @@ t.test('sandboxConfig() replaces what it has to, and keeps the rest as the engin
     } = JSON.parse(JSON.stringify(spec.raw));
     t.strictSame(rest, engineRest, `${engine}: hooks, annotations, hostname and all that is unknown`);
     t.equal(ociVersion, '1.0.2');
-    const { devices: _devices, resources, ...linuxRest } = linux;
-    const { devices: _none, resources: engineResources, ...engineLinuxRest } = engineLinux;
-    t.strictSame(linuxRest, engineLinuxRest, `${engine}: namespaces, cgroup, masked paths, seccomp`);
+    const { devices: _devices, resources, maskedPaths, readonlyPaths, ...linuxRest } = linux;
+    const {
+      devices: _none,
+      resources: engineResources,
+      maskedPaths: engineMasked,
+      readonlyPaths: engineReadonly,
+      ...engineLinuxRest
+    } = engineLinux;
+    t.strictSame(linuxRest, engineLinuxRest, `${engine}: namespaces, cgroup, seccomp`);
+    t.strictSame(maskedPaths.slice(0, engineMasked.length), engineMasked, `${engine}: masked paths`);
+    t.strictSame(readonlyPaths.slice(0, engineReadonly.length), engineReadonly, `${engine}: read-only paths`);
     const { devices: _rules, memory: _memory, ...limits } = resources;
     const { devices: _engineRules, memory: _engineMemory, ...engineLimits } = engineResources;
     t.strictSame(limits, engineLimits, `${engine}: the limits of everything but memory`);
@@ -256,7 +264,7 @@ t.test('sandboxConfig() allows the devices that QEMU needs, after the rules of t
     { allow: true, type: 'c', major: 10, minor: 232, access: 'rw' },
     { allow: true, type: 'c', major: 10, minor: 200, access: 'rw' },
   ]);
-  const none = contentOf(specWith({}), { devices: [] }).linux;
+  const { maskedPaths: _m, readonlyPaths: _r, ...none } = contentOf(specWith({}), { devices: [] }).linux;
   t.strictSame(none, { devices: [], resources: { devices: [] } });
 });
 
@@ -395,6 +403,16 @@ t.test(
     t.match(run.options.join(), /,mode=0700,uid=0,gid=0$/);
   },
 );
+
+t.test('sandboxConfig() hides and protects paths of a privileged container, too', async (t) => {
+  for (const linux of [undefined, {}, { maskedPaths: [], readonlyPaths: [] }, { maskedPaths: null }]) {
+    const content = contentOf(specWith({ linux })).linux;
+    for (const path of ['/proc/kcore', '/proc/keys', '/proc/acpi', '/proc/scsi', '/proc/timer_list'])
+      t.ok(content.maskedPaths.includes(path), `${path} with ${JSON.stringify(linux)}`);
+    for (const path of ['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus', '/proc/fs'])
+      t.ok(content.readonlyPaths.includes(path), `${path} with ${JSON.stringify(linux)}`);
+  }
+});
 
 t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbox', async (t) => {
   const annotations = {
