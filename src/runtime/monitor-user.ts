@@ -1,3 +1,4 @@
+import { RuntimeError } from '../base/runtime-error.ts';
 import { ownUidMap } from '../host/host-facts.ts';
 import { takeUid } from '../host/uid-pool.ts';
 import { type IdRange, identityMapping, monitorIdRange, toHostId } from '../unikernel/id-mapping.ts';
@@ -22,7 +23,7 @@ export interface ChosenUser {
  * Choose the monitor's user: one of its own out of the pool, that the container's user namespace has. With volumes it is the container's
  * own user, without capabilities: so the guest can read and write just what a program in the container could, and what it writes is
  * that user's.
- * @throws RuntimeError UID_EXHAUSTED
+ * @throws RuntimeError UID_EXHAUSTED, SPEC_INVALID
  */
 export function chooseMonitorUser(
   { config, paths }: ContainerCall,
@@ -33,7 +34,11 @@ export function chooseMonitorUser(
   if (touchesVolumes) {
     const { uid } = spec.user;
     const hostUid = hasOwnNamespace ? toHostId(spec.uidMappings, uid) : uid;
-    return { user: spec.user, hostUid: hostUid ?? uid };
+    if (hostUid !== undefined) return { user: spec.user, hostUid };
+    throw new RuntimeError(
+      'SPEC_INVALID',
+      `process.user.uid ${uid} is not mapped in the container's user namespace`,
+    );
   }
   // Inside: what the container's namespace has, or else our own, in which every id means itself to us.
   const mappings = hasOwnNamespace

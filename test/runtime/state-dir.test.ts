@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isContainerId, pathsOf, statePaths } from '../../src/runtime/state-dir.ts';
+import { isContainerId, overlayDirectory, pathsOf, statePaths } from '../../src/runtime/state-dir.ts';
 import { Random } from '../unikernel/support/random.ts';
 
 const root = {
@@ -69,4 +69,20 @@ t.test('isContainerId() takes what crun takes, and nothing that leaves a folder'
     t.equal(isContainerId(id), true, id);
   for (const id of ['', '.', '..', 'a/b', '/', '../a', 'a b', 'a\n', 'a\0', 'é', 'a:b', 'x'.repeat(129)])
     t.equal(isContainerId(id), false, JSON.stringify(id));
+});
+
+t.test('overlayDirectory() is on a disk, and keyed as the state is', async (t) => {
+  const system = statePaths({ ...root, crunRoot: '/a/b' }, 'id');
+  const moved = statePaths({ ...root, configuredStateDir: '/somewhere/else' }, 'id');
+  const cases: readonly [...Parameters<typeof overlayDirectory>, directory: string][] = [
+    [system, undefined, true, '/root', '/var/lib/ucrun/overlays/a-b:id'],
+    [system, undefined, true, undefined, '/var/lib/ucrun/overlays/a-b:id'],
+    [system, undefined, false, '/home/u', '/home/u/.local/share/ucrun/overlays/a-b:id'],
+    [system, undefined, false, undefined, '/var/lib/ucrun/overlays/a-b:id'],
+    [system, '/big', true, '/root', '/big/a-b:id'],
+    [system, '/big', false, '/home/u', '/big/a-b:id'],
+    [moved, undefined, true, '/root', '/var/lib/ucrun/overlays/run-crun:id'],
+  ];
+  for (const [paths, configured, isHostRoot, home, directory] of cases)
+    t.equal(overlayDirectory(paths, configured, isHostRoot, home), directory, directory);
 });
