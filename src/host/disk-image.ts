@@ -50,6 +50,14 @@ export function planOverlay({ image, format, backingPath, patches }: OverlayOrde
         hint: 'decrypt it with "qemu-img convert"',
       });
     }
+    // The bytes around a patch are read from the file, where a qcow2 image has them in an order of its own.
+    if (header !== undefined && patches.length > 0) {
+      throw new RuntimeError(
+        'IMAGE_INVALID',
+        `disk "${image}" is a qcow2 image, in which nothing can be changed`,
+        { hint: 'make a raw image of it with "qemu-img convert -O raw"' },
+      );
+    }
     if (reader.sizeBytes === 0) throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is empty`);
     return planQcow2Overlay({
       virtualSizeBytes: header?.virtualSizeBytes ?? Math.ceil(reader.sizeBytes / sectorBytes) * sectorBytes,
