@@ -7,7 +7,8 @@ usage() {
   cat <<'TEXT'
 Usage: hack/build-samples.sh DIRECTORY
 
-Makes DIRECTORY/hello and DIRECTORY/linux, each with a unikernel.json and the files that it names.
+Makes the unikernels hello, linux, linux-disk and linux-9p in DIRECTORY, each with a unikernel.json and the files that it
+names.
 TEXT
 }
 
@@ -33,4 +34,4 @@ mkdir -p "$registry/hello"
 install -C -m 644 "$objects/hello.elf" "$registry/hello/hello.elf"
 install -C -m 644 "$objects/unikernel.json" "$registry/hello/unikernel.json"
 
-"$hack/linux-guest/build.sh" "$registry/linux"
+"$hack/linux-guest/build.sh" "$registry"

@@ -25,7 +25,7 @@ packages=(
   # Node, and so the executable, which has it inside
   libatomic1 libstdc++6
   # the sample guests and the tracker image; Debian packs its kernels with lz4, Ubuntu with zstd
-  binutils busybox-static cpio gcc libc6-dev lz4 make xz-utils zstd
+  binutils busybox-static cpio e2fsprogs gcc libc6-dev lz4 make xz-utils zstd
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
   # the demo and the tests

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Linux unikernel: the distribution's kernel for virtual machines, and an initrd of busybox and our init.
-# Nothing is installed. The kernel comes through apt, so its signature was checked, and is kept in a cache.
+# Makes Linux unikernels: the distribution's kernel, and an initrd of busybox and our init, whose root file system is that
+# initrd, a disk, or the container's. Nothing is installed. The kernel comes through apt, so its signature was checked, and is
+# kept in a cache.
 set -euo pipefail
 # The files are for whoever runs machines, whoever made them.
 umask 022
@@ -9,8 +10,8 @@ usage() {
   cat <<'TEXT'
 Usage: hack/linux-guest/build.sh [--update] DIRECTORY
 
-Makes DIRECTORY/{vmlinux or vmlinuz,initrd,unikernel.json}. The same inputs give the same files, byte for byte, and are
-not built a second time.
+Makes DIRECTORY/{linux,linux-disk,linux-9p}, each with a unikernel.json and the files that it names. The same inputs give
+the same files, byte for byte, and are not built a second time.
 
   --update    look for a newer kernel, rather than use the one in the cache
   -h, --help  show this text
@@ -22,10 +23,16 @@ TEXT
 # Drivers, in the kernel's words. What is built into a kernel needs no file, and the order is modprobe's business.
 modules=(virtio_mmio virtio_pci virtio_net virtio_blk virtio_balloon button evdev pvpanic_mmio)
 
+# What there is of these: file systems and what they ask for while they are mounted. See initrd/etc/disk-types.
+file_systems=(9p 9pnet_virtio ext4 crc32c_generic crc32c_intel squashfs erofs isofs vfat nls_cp437 nls_ascii nls_iso8859_1)
+
 # cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
 # noreplace-smp: so does a twentieth what it would patch in itself on finding one CPU.
 # loglevel: on a microvm without a clock or PCI the kernel would say so on the console.
 kernel_words='cryptomgr.notests noreplace-smp loglevel=2'
+
+# Of the disk that is a root. What is free takes no room until a guest writes there.
+disk_size=64M
 
 fail() {
   printf 'linux-guest: %s\n' "$*" >&2
@@ -70,20 +77,24 @@ run_apt_get_update() {
   "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update </dev/null
 }
 
-# Prints the packages that the distribution's newest kernel for virtual machines consists of.
+# shellcheck source=/dev/null
+distribution=$(. /etc/os-release && printf '%s' "$ID")
+# Debian's kernel for virtual machines would boot a little faster, but has no 9p.
+case $distribution in
+  debian) kernel_package=linux-image-amd64 ;;
+  ubuntu) kernel_package=linux-image-virtual ;;
+  *) fail "kernels are taken from Debian or Ubuntu, and this is $distribution" ;;
+esac
+packages=$cache/$kernel_package
+
+# Prints the packages that the distribution's newest kernel consists of.
 list_packages() {
-  local id=unknown image
-  # shellcheck source=/dev/null
-  id=$(. /etc/os-release && printf '%s' "$ID")
-  case $id in
-    debian) image=$(depends_on_image linux-image-cloud-amd64) ;;
-    ubuntu) image=$(depends_on_image linux-image-virtual) ;;
-    *) fail "kernels are taken from Debian or Ubuntu, and this is $id" ;;
-  esac
+  local image
+  image=$(depends_on_image "$kernel_package")
   [ -n "$image" ] || return 1
   printf '%s\n' "$image"
   # Ubuntu keeps the modules in a package of their own.
-  [ "$id" != ubuntu ] || printf '%s\n' "${image/#linux-image-/linux-modules-}"
+  [ "$distribution" != ubuntu ] || printf '%s\n' "${image/#linux-image-/linux-modules-}"
 }
 
 depends_on_image() {
@@ -93,16 +104,16 @@ depends_on_image() {
 
 # Fills the cache with those packages and nothing else.
 download_packages() {
-  local directory=$cache/new packages options=()
+  local directory=$cache/new names options=()
   rm -rf "$directory"
   mkdir "$directory"
-  packages=$(list_packages) || return 1
+  names=$(list_packages) || return 1
   # apt drops root's rights for a download, and then could not write into a directory of root's.
   [ "$(id -u)" -ne 0 ] || options=(-o APT::Sandbox::User=root)
   # shellcheck disable=SC2086 # a list of names
-  (cd "$directory" && apt-get -qq "${options[@]}" -o Acquire::Retries=3 download $packages) </dev/null || return 1
-  rm -rf "$cache/packages"
-  mv "$directory" "$cache/packages"
+  (cd "$directory" && apt-get -qq "${options[@]}" -o Acquire::Retries=3 download $names) </dev/null || return 1
+  rm -rf "$packages"
+  mv "$directory" "$packages"
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -142,16 +153,16 @@ has_pvh_entry() {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The initrd
+# Root file systems
 
-# Copies a module and what it depends on.
+# Copies a module and what it depends on. Fails if the kernel has it neither built in nor as a module.
 add_module() {
   local name=$1 file dependency
   if [ -e "$initrd_modules/$name.ko" ] || grep -qE "/${name//[-_]/[-_]}\.ko\$" "$unpacked_modules/modules.builtin"; then
     return
   fi
   file=$(find "$unpacked_modules/kernel" -name "${name//[-_]/[-_]}.ko*" -print -quit)
-  [ -n "$file" ] || fail "the kernel $version has no module $name"
+  [ -n "$file" ] || return
   case $file in
     *.xz) xz -dc "$file" ;;
     *.zst) zstd -dcq "$file" ;;
@@ -164,25 +175,35 @@ add_module() {
   done
 }
 
-make_initrd() {
-  local root=$scratch/root applet
-  initrd_modules=$root/lib/modules/$version
-  mkdir -p "$root"/{bin,dev,proc,run,sys,tmp,var} "$initrd_modules"
-  cp -a "$source/rootfs/." "$root"
+# Makes what any Linux guest's root has: busybox, and a server for want of a program.
+make_root() {
+  local root=$1 applet
+  mkdir -p "$root"/{bin,dev,etc,proc,run,sys,tmp,var}
   ln -s . "$root/usr"
   ln -s bin "$root/sbin"
   ln -s ../run "$root/var/run"
-
   cp "$busybox" "$root/bin/busybox"
   for applet in $("$busybox" --list); do
     [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
   done
+  cp -a "$source/rootfs/." "$root"
+}
+
+make_initrd() {
+  local root=$scratch/initrd-root module
+  initrd_modules=$root/lib/modules/$version
+  make_root "$root"
+  cp -a "$source/initrd/." "$root"
   gcc -std=c11 -Os -Wall -Wextra -Werror -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
     -fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -Wl,-z,noseparate-code -s \
     -o "$root/bin/machine-exit" "$source/machine-exit.c"
 
+  mkdir -p "$initrd_modules"
   for module in "${modules[@]}"; do
-    add_module "$module"
+    add_module "$module" || fail "the kernel $version has no module $module"
+  done
+  for module in "${file_systems[@]}"; do
+    add_module "$module" || true
   done
   "$busybox" depmod -b "$root" "$version"
 
@@ -194,9 +215,52 @@ make_initrd() {
     cpio --null --create --format=newc --owner=0:0 --reproducible --quiet) >"$scratch/initrd"
 }
 
+# A disk for the root, made without root's rights. A machine writes to a layer of its own above the image, which goes with it, so
+# there is no journal.
+make_disk() {
+  local root=$scratch/disk-root uuid=6c696e75-782d-4469-736b-000000000001
+  make_root "$root"
+  chmod -R u=rwX,go=rX "$root"
+  chmod 1777 "$root/tmp"
+  truncate --size="$disk_size" "$scratch/root.img"
+  E2FSPROGS_FAKE_TIME=1 mke2fs -q -F -t ext4 -O '^has_journal,^resize_inode' -m 0 -b 4096 -N 4096 -U "$uuid" \
+    -E "hash_seed=$uuid,root_owner=0:0,lazy_itable_init=0" -d "$root" "$scratch/root.img"
+  # The image has owners and times from the files that it was made of.
+  (cd "$root" && find . -printf '%P\n' | while read -r path; do
+    for field in 'uid 0' 'gid 0' 'atime @0' 'ctime @0' 'mtime @0' 'crtime @0' 'atime_extra 0' 'ctime_extra 0' 'mtime_extra 0' \
+      'crtime_extra 0'; do
+      printf 'set_inode_field "/%s" %s\n' "$path" "$field"
+    done
+  done) >"$scratch/commands"
+  E2FSPROGS_FAKE_TIME=1 debugfs -w -f "$scratch/commands" "$scratch/root.img" >/dev/null 2>"$scratch/messages" ||
+    fail "debugfs: $(cat "$scratch/messages")"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The registry
+
+# Makes the unikernel $1, with further lines for its definition.
+make_unikernel() {
+  local directory=$output/$1
+  mkdir -p "$directory"
+  rm -f "$directory"/{.fingerprint,unikernel.json,vmlinux,vmlinuz,initrd,root.img}
+  # The same two files for all.
+  ln "$scratch/$kernel" "$scratch/initrd" "$directory"
+  [ "$1" != linux-disk ] || mv "$scratch/root.img" "$directory"
+  {
+    printf '{\n  "guest": "linux",\n  "kernel": "%s",\n  "initrd": "initrd",\n' "$kernel"
+    [ $# -eq 1 ] || printf '  %s,\n' "${@:2}"
+    printf '  "cmdline": "%s",\n  "memory": "256MiB",\n  "cpus": 1,\n  "ports": ["8080"],\n  "powerButton": true\n}\n' \
+      "$kernel_words"
+  } >"$scratch/unikernel.json"
+  # Last comes the file that makes the directory a unikernel.
+  mv "$scratch/unikernel.json" "$directory"
+  printf '%s\n' "$fingerprint" >"$directory/.fingerprint"
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 
-for program in apt-get cpio dpkg-deb gcc readelf strip; do
+for program in apt-get cpio debugfs dpkg-deb gcc mke2fs readelf strip; do
   command -v "$program" >/dev/null || fail "$program is missing: run hack/setup.sh"
 done
 busybox=$(command -v busybox) || fail 'busybox is missing: run hack/setup.sh'
@@ -207,7 +271,7 @@ busybox=$(command -v busybox) || fail 'busybox is missing: run hack/setup.sh'
 exec 9>"$cache/lock"
 flock 9
 
-if $update || [ ! -d "$cache/packages" ]; then
+if $update || [ ! -d "$packages" ]; then
   download_packages || { run_apt_get_update && download_packages; } || fail 'apt-get cannot download the kernel'
 fi
 
@@ -215,16 +279,22 @@ fi
 fingerprint=$({
   find "$source" -type f ! -name README.md -print0 | sort -z | xargs -0 sha256sum
   sha256sum "$busybox"
-  ls "$cache/packages"
+  ls "$packages"
   command -v lz4 xz zstd || true
+  mke2fs -V 2>&1
 } | sha256sum)
-if [ -e "$output/unikernel.json" ] && [ "$(cat "$output/.fingerprint" 2>/dev/null)" = "$fingerprint" ]; then
+is_built=true
+for name in linux linux-disk linux-9p; do
+  [ -e "$output/$name/unikernel.json" ] && [ "$(cat "$output/$name/.fingerprint" 2>/dev/null)" = "$fingerprint" ] ||
+    is_built=false
+done
+if $is_built; then
   exit 0
 fi
 
-scratch=$(mktemp -d "$output/.build.XXXXXX")
+scratch=$(mktemp -d "$output/.linux-guest.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-for package in "$cache"/packages/*.deb; do
+for package in "$packages"/*.deb; do
   dpkg-deb --extract "$package" "$scratch/packages"
 done
 image=$(find "$scratch/packages/boot" -name 'vmlinuz-*')
@@ -238,22 +308,10 @@ else
   echo 'linux-guest: the kernel stays packed, so it will boot more slowly' >&2
   cp "$image" "$scratch/vmlinuz"
 fi
-make_initrd
-cat >"$scratch/unikernel.json" <<JSON
-{
-  "guest": "linux",
-  "kernel": "$kernel",
-  "initrd": "initrd",
-  "cmdline": "$kernel_words",
-  "memory": "256MiB",
-  "cpus": 1,
-  "ports": ["8080"],
-  "powerButton": true
-}
-JSON
-printf '%s\n' "$fingerprint" >"$scratch/.fingerprint"
 chmod 644 "$scratch/$kernel"
-rm -f "$output/.fingerprint" "$output/vmlinux" "$output/vmlinuz"
-mv "$scratch/$kernel" "$scratch/initrd" "$scratch/unikernel.json" "$output"
-mv "$scratch/.fingerprint" "$output"
-printf 'linux-guest: Linux %s in %s\n' "$version" "$output"
+make_initrd
+make_disk
+make_unikernel linux
+make_unikernel linux-disk '"disk": "root.img"' '"root": "disk"'
+make_unikernel linux-9p '"root": "9p"'
+printf 'linux-guest: Linux %s in %s/{linux,linux-disk,linux-9p}\n' "$version" "$output"

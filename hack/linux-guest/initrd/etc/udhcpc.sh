@@ -1,6 +1,6 @@
-#!/bin/sh
+#!/dev/.initrd/bin/sh
 # udhcpc calls this when a lease begins, changes and ends: its name is in $1, what it offers in the environment.
-# shellcheck disable=SC2154
+# shellcheck shell=dash disable=SC2154
 case $1 in
   deconfig)
     ifconfig "$interface" 0.0.0.0 up
@@ -12,7 +12,6 @@ case $1 in
     fi
     for server in $dns; do
       echo "nameserver $server"
-    done >/etc/resolv.conf
-    echo "$ip" >/run/address
+    done >/dev/.initrd/etc/resolv.conf
     ;;
 esac
