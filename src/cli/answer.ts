@@ -32,8 +32,8 @@ export async function answerForUnikernel(call: ContainerCall, verb: string): Pro
       return updateContainer(call);
     }
     case 'exec': {
-      const { refuseExec } = await import('../runtime/refuse.ts');
-      return refuseExec(call);
+      const { execInContainer } = await import('../runtime/exec.ts');
+      return execInContainer(call);
     }
     case 'checkpoint': {
       const { refuseCheckpoint } = await import('../runtime/refuse.ts');

@@ -45,6 +45,10 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
     const { unknownCommand } = await import('./unknown-command.ts');
     throw unknownCommand(line.verb);
   }
+  if (line.verb === 'probe') {
+    const { answerProbe } = await import('./probe.ts');
+    return await answerProbe(line);
+  }
   const call = await makeCall(line, env);
   const { verb } = line;
   if (makesContainer(verb)) {

@@ -138,7 +138,7 @@ export const engineVerbs: ReadonlySet<string> = new Set([
 export const peoplesVerbs: ReadonlySet<string> = new Set(['help', 'image', 'completion']);
 
 /** Every verb there is; an unknown global option's value is told from the verb by this list. */
-const verbs: ReadonlySet<string> = new Set([...engineVerbs, ...peoplesVerbs, 'prepare']);
+const verbs: ReadonlySet<string> = new Set([...engineVerbs, ...peoplesVerbs, 'prepare', 'probe']);
 
 /** Whether it is a verb that ucrun or some crun knows. */
 export function isVerb(word: string): boolean {

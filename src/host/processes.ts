@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { parseSignal } from '../unikernel/signals.ts';
@@ -42,6 +42,18 @@ export function runInPlace(program: string, args: readonly string[], env: NodeJS
   const result = spawnSync(program, args, { env, stdio: 'inherit' });
   if (result.error !== undefined) throw result.error;
   return statusOf(result);
+}
+
+/**
+ * Start a program on our own stdin, stdout and stderr and in a session of its own, to outlive us.
+ * @returns its pid
+ * @throws Error if it cannot be started
+ */
+export function spawnInPlace(program: string, args: readonly string[]): number {
+  const child = spawn(program, args, { env: {}, stdio: 'inherit', detached: true });
+  if (child.pid !== undefined) return child.pid;
+  child.on('error', () => {}); // which comes later, and says no more
+  throw new Error(`cannot start ${program}`);
 }
 
 /**

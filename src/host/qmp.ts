@@ -8,18 +8,33 @@ const oPath = 0o10000000;
 
 const maxReplyBytes = 64 * 1024;
 
+/** What is said to QEMU. */
+export interface QmpCommand {
+  readonly execute: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Say one command to the QEMU of a container and wait until it is done.
+ * @param pid of the sandbox's first process
+ * @returns whether QEMU did it; false too if there is no QEMU to talk to
+ */
+export async function qmpCommand(pid: number, command: string, timeoutMs: number): Promise<boolean> {
+  return (await qmpReturn(pid, { execute: command }, timeoutMs)) !== undefined;
+}
+
 /**
  * Say one command to the QEMU of a container and wait for the answer.
  *
  * The socket lies in a directory that a broken-out QEMU may fill, so the way to it is walked without following a link, and
- * what comes back is bounded in size and time, and only looked at for "return".
+ * what comes back is bounded in size and time. What is in it is whatever that QEMU likes.
  * @param pid of the sandbox's first process
- * @returns whether QEMU did it; false too if there is no QEMU to talk to
+ * @returns what QEMU returned; undefined if it did not do it, or there is no QEMU to talk to
  * @see QEMU docs/interop/qmp-spec.rst
  */
-export async function qmpCommand(pid: number, command: string, timeoutMs: number): Promise<boolean> {
+export async function qmpReturn(pid: number, command: QmpCommand, timeoutMs: number): Promise<unknown> {
   const fd = openQmpSocket(pid);
-  if (fd === undefined) return false;
+  if (fd === undefined) return undefined;
   try {
     return await converse(`/proc/self/fd/${fd}`, command, timeoutMs);
   } finally {
@@ -51,33 +66,41 @@ function openQmpSocket(pid: number): number | undefined {
   }
 }
 
-function converse(socketPath: string, command: string, timeoutMs: number): Promise<boolean> {
+function converse(socketPath: string, command: QmpCommand, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve) => {
     const socket = connect(socketPath);
-    const finish = (done: boolean) => {
+    const finish = (returned?: unknown) => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(done);
+      resolve(returned);
     };
-    const timer = setTimeout(finish, timeoutMs, false);
+    const timer = setTimeout(finish, timeoutMs);
     let received = '';
     let returns = 0;
     socket.setEncoding('utf8');
-    socket.on('error', () => finish(false));
-    socket.on('close', () => finish(false));
+    socket.on('error', () => finish());
+    socket.on('close', () => finish());
     socket.on('connect', () => {
       socket.write('{"execute":"qmp_capabilities"}\n');
-      socket.write(`${JSON.stringify({ execute: command })}\n`);
+      socket.write(`${JSON.stringify(command)}\n`);
     });
     socket.on('data', (text: string) => {
       received += text;
-      if (received.length > maxReplyBytes) return finish(false);
+      if (received.length > maxReplyBytes) return finish();
       const lines = received.split('\n');
       received = lines.pop() ?? '';
       for (const line of lines) {
-        if (line.startsWith('{"error"')) return finish(false);
-        if (line.startsWith('{"return"') && ++returns === 2) return finish(true);
+        if (line.startsWith('{"error"')) return finish();
+        if (line.startsWith('{"return"') && ++returns === 2) return finish(returnedIn(line));
       }
     });
   });
+}
+
+function returnedIn(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { readonly return: unknown }).return;
+  } catch {
+    return undefined;
+  }
 }

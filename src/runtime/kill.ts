@@ -2,10 +2,11 @@ import { assertNever } from '../base/assert-never.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { parseVerbArgs } from '../forward/command-line.ts';
-import { processStartTime, runInPlace } from '../host/processes.ts';
+import { runInPlace } from '../host/processes.ts';
 import { qmpCommand } from '../host/qmp.ts';
 import { parseSignal, signalMeaning } from '../unikernel/signals.ts';
 import type { ContainerCall } from './container.ts';
+import { isAlive } from './init-process.ts';
 import { type ContainerRecord, readRecord } from './record.ts';
 
 /** QEMU answers in microseconds; one that does not is not worth an engine's patience. */
@@ -58,9 +59,4 @@ export async function pressPowerButton(call: ContainerCall, record: ContainerRec
   if (!record.machine.powerButton || record.init === undefined || !isAlive(record.init)) return;
   const isPressed = await qmpCommand(record.init.pid, 'system_powerdown', qmpTimeoutMs);
   call.log('power button', { isPressed });
-}
-
-/** Whether the sandbox's first process is still the one that crun made. */
-function isAlive(init: NonNullable<ContainerRecord['init']>): boolean {
-  return processStartTime(init.pid) === init.startTime;
 }

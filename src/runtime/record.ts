@@ -30,6 +30,8 @@ export interface ContainerRecord {
   readonly pidFile: string;
   /** The sandbox's first process; undefined until start. */
   readonly init: { readonly pid: number; readonly startTime: string } | undefined;
+  /** What the network became; undefined until start, and of containers that an older ucrun started. */
+  readonly joined: NetworkPlan | undefined;
   /** What was set up in the network namespace, and is to be removed from it; undefined until start. */
   readonly tap:
     | { readonly namespaceId: string; readonly plan: Extract<NetworkPlan, { kind: 'tap' }> }
@@ -52,8 +54,10 @@ export interface NetworkIntent {
 }
 
 /** The record's fields that create does not have to fill. */
-export function newRecord(fields: Omit<ContainerRecord, 'version' | 'init' | 'tap'>): ContainerRecord {
-  return { version: recordVersion, ...fields, init: undefined, tap: undefined };
+export function newRecord(
+  fields: Omit<ContainerRecord, 'version' | 'init' | 'joined' | 'tap'>,
+): ContainerRecord {
+  return { version: recordVersion, ...fields, init: undefined, joined: undefined, tap: undefined };
 }
 
 /** Keep a record. It may hold the container's environment, so only its owner can read it. */

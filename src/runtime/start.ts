@@ -45,6 +45,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   // Written down first: whoever dies in between, delete knows what to remove.
   writeRecord(paths, {
     ...record,
+    joined: network,
     tap: network.kind === 'tap' ? { namespaceId: requireNamespace(namespacePath), plan: network } : undefined,
   });
   if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
