@@ -41,7 +41,7 @@ export function execInContainer(call: ContainerCall): number {
   try {
     return start(call, request, planFor(call, request));
   } catch (error) {
-    if (!(error instanceof RuntimeError) || !isShownNowhereElse(request)) throw error;
+    if (!(error instanceof RuntimeError) || !isForPodman(request)) throw error;
     const hint = error.hint === undefined ? '' : ` (${error.hint})`;
     const line = `ucrun: ${error.message}${hint}`;
     return start(call, request, { order: { kind: 'say', line, status: refusedStatus } });
@@ -110,11 +110,11 @@ function refusal(id: string): RuntimeError {
 
 /**
  * conmon tells podman of a command that could not be started, and podman keeps that out of a container's health log. What a
- * command says goes there. So where podman waits for what is said, the refusal is a command's words and status; a command that
- * nobody attends to must fail at once. Engines other than podman put the runtime's error into their health logs.
+ * command says goes there. So podman gets a command that says the refusal and ends. It cannot be seen whether podman asks for a
+ * health check, for `exec` or for `exec --detach`. Other engines put the runtime's error into their health logs.
  * @see containers/podman libpod/healthcheck.go; containers/conmon src/cli.c, exec-attach; moby daemon/health.go
  */
-function isShownNowhereElse({ isDetached, wantsTerminal, pidFile }: ExecRequest): boolean {
+function isForPodman({ isDetached, wantsTerminal, pidFile }: ExecRequest): boolean {
   return isDetached && !wantsTerminal && pidFile !== undefined && hasArgument(process.ppid, '--exec-attach');
 }
 

@@ -70,7 +70,7 @@ function parseTimeout(text: string): number {
 
 /** `:8080/health`, `localhost:8080`, `http://localhost/`; without a port it is HTTP's. */
 function parseHttpTarget(text: string): { readonly port: number; readonly path: string } {
-  const match = /^(http:\/\/)?([^/:?#@[\]]*|\[[0-9a-fA-F:]*\])(?::([^/?#]*))?([/?][\x21-\x7e]*)?$/.exec(text);
+  const match = /^(http:\/\/)?([^/:?#@[\]]*|\[[0-9a-fA-F:]*\])(?::([^/?#]+))?([/?][\x21-\x7e]*)?$/.exec(text);
   const [, scheme, host = '', port, path = '/'] = match ?? [];
   if (match === null || path.includes('#') || (port === undefined && scheme === undefined)) {
     throw new RuntimeError('USAGE', `"${text}" is not what an HTTP probe can ask for`, {

@@ -1,0 +1,99 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import t, { type Test } from 'tap';
+import { carryOut } from '../../src/host/health-probe.ts';
+
+async function listen(t: Test, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port at which nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const tcp = (port: number, timeoutMs = 5000) =>
+  carryOut({ kind: 'tcp', address: '127.0.0.1', port, behindUserStack: undefined, timeoutMs });
+const http = (port: number, path = '/', timeoutMs = 5000) =>
+  carryOut({ kind: 'http', address: '127.0.0.1', port, host: 'localhost:1', path, timeoutMs });
+
+t.test('carryOut() of words says them', async (t) => {
+  t.strictSame(await carryOut({ kind: 'say', line: 'so it is', status: 126 }), {
+    line: 'so it is',
+    status: 126,
+  });
+});
+
+t.test('carryOut() of a tcp probe', async (t) => {
+  const port = await listen(t, createServer());
+  t.strictSame(await tcp(port), { status: 0, line: `ucrun-probe: tcp port ${port} is open` });
+  const closed = await closedPort();
+  t.match(await tcp(closed), { status: 1, line: `tcp port ${closed} is closed: the connection was refused` });
+});
+
+t.test('carryOut() of a tcp probe behind a user stack without an answering QEMU is no success', async (t) => {
+  const port = await listen(t, createServer());
+  const behindUserStack = { pid: process.pid, guestPort: 80 };
+  t.strictSame(await carryOut({ kind: 'tcp', address: '127.0.0.1', port, behindUserStack, timeoutMs: 300 }), {
+    status: 1,
+    line: 'ucrun-probe: tcp port 80 was not opened in 300 ms',
+  });
+  const closing = await listen(
+    t,
+    createServer((socket) => socket.end()),
+  );
+  t.match(
+    await carryOut({ kind: 'tcp', address: '127.0.0.1', port: closing, behindUserStack, timeoutMs: 5000 }),
+    { status: 1, line: 'tcp port 80 is closed: the guest refused the connection' },
+  );
+});
+
+t.test('carryOut() of an http probe goes by the status, and follows nothing', async (t) => {
+  const asked: unknown[] = [];
+  const server = createHttpServer((request, response) => {
+    asked.push([request.method, request.url, request.headers.host]);
+    response.writeHead(Number(request.url?.slice(1)), { location: '/500' });
+    response.end('x'.repeat(100_000));
+  });
+  const port = await listen(t, server);
+  for (const [answer, status] of [
+    [200, 0],
+    [204, 0],
+    [302, 0],
+    [399, 0],
+    [400, 1],
+    [404, 1],
+    [503, 1],
+  ] as const) {
+    t.strictSame(await http(port, `/${answer}`), {
+      status,
+      line: `ucrun-probe: GET http://localhost:1/${answer} answers ${answer}`,
+    });
+    t.strictSame(asked.pop(), ['GET', `/${answer}`, 'localhost:1']);
+  }
+});
+
+t.test('carryOut() of an http probe names what goes wrong', async (t) => {
+  t.match(await http(await closedPort()), { status: 1, line: /connection was refused$/ });
+  const silent = await listen(t, createServer());
+  t.match(await http(silent, '/', 200), { status: 1, line: /was not answered in 200 ms$/ });
+  const cutting = await listen(
+    t,
+    createServer((socket) => socket.once('data', () => socket.destroy())),
+  );
+  t.match(await http(cutting), { status: 1, line: /cut off without an answer$/ });
+  const babbling = await listen(
+    t,
+    createServer((socket) => socket.end('SSH-2.0-x\r\n')),
+  );
+  t.match(await http(babbling), { status: 1, line: /does not speak HTTP$/ });
+});

@@ -1,0 +1,77 @@
+import t from 'tap';
+import type { HealthProbe } from '../../src/unikernel/health-probe.ts';
+import type { NetworkCard, NetworkPlan } from '../../src/unikernel/network-plan.ts';
+import { planProbe } from '../../src/unikernel/probe-order.ts';
+
+const tcp: HealthProbe = { kind: 'tcp', port: 80, timeoutMs: 2000 };
+const http: HealthProbe = { kind: 'http', port: 80, path: '/health', timeoutMs: 2000 };
+
+const card: NetworkCard = {
+  mac: '02:00:00:00:00:01',
+  ipv4: { address: '10.88.0.2', prefixLength: 16 },
+  ipv4Gateway: '10.88.0.1',
+  ipv6: { address: 'fd00::2', prefixLength: 64 },
+  ipv6Gateway: undefined,
+  mtu: undefined,
+};
+const tap = (...cards: readonly NetworkCard[]): NetworkPlan => ({
+  kind: 'tap',
+  guest: { cards, nameServers: [] },
+  link: 'eth0',
+  tap: 'uctap0',
+  mtu: 1500,
+});
+const user: NetworkPlan = {
+  kind: 'user',
+  guest: { cards: [card], nameServers: [] },
+  ports: [
+    { host: 53, guest: 80, protocol: 'udp' },
+    { host: 8080, guest: 80, protocol: 'tcp' },
+  ],
+  subnet: '10.0.2.0/24',
+};
+const plan = (probe: HealthProbe, network: NetworkPlan, isRootless = false) =>
+  planProbe({ probe, network, isRootless, pid: 7 });
+const failing = (message: RegExp) => ({
+  order: { kind: 'say', line: message, status: 1 },
+  isInside: false,
+});
+
+t.test('planProbe() asks a guest behind a tap at its address, from outside', async (t) => {
+  t.strictSame(plan(tcp, tap(card)), {
+    order: { kind: 'tcp', address: '10.88.0.2', port: 80, behindUserStack: undefined, timeoutMs: 2000 },
+    isInside: false,
+  });
+  t.strictSame(plan(http, tap(card)).order, {
+    kind: 'http',
+    address: '10.88.0.2',
+    port: 80,
+    host: 'localhost:80',
+    path: '/health',
+    timeoutMs: 2000,
+  });
+  t.match(plan(tcp, tap({ ...card, ipv4: undefined })).order, { address: 'fd00::2' });
+  const bare = { ...card, ipv4: undefined, ipv6: undefined };
+  t.match(plan(tcp, tap(bare, card)).order, { address: '10.88.0.2' });
+});
+
+t.test('planProbe() asks a guest behind the user stack at its outer port, from inside', async (t) => {
+  const { order, isInside } = plan(tcp, user);
+  t.strictSame(order, {
+    kind: 'tcp',
+    address: '127.0.0.1',
+    port: 8080,
+    behindUserStack: { pid: 7, guestPort: 80 },
+    timeoutMs: 2000,
+  });
+  t.equal(isInside, true);
+  t.match(plan(http, user).order, { kind: 'http', address: '127.0.0.1', port: 8080, host: 'localhost:80' });
+});
+
+t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why', async (t) => {
+  t.match(plan(tcp, { kind: 'none' }), failing(/^ucrun-probe: the guest has no network$/));
+  t.match(plan({ ...tcp, port: 81 }, user), failing(/port 81\/tcp is not one of those in PORT/));
+  t.match(plan({ ...tcp, port: 8080 }, user), failing(/port 8080\/tcp/), 'the outer port is not the guest’s');
+  t.match(plan(tcp, tap()), failing(/no address/));
+  t.match(plan(tcp, tap(card), true), failing(/rootless/));
+});
