@@ -19,3 +19,11 @@ export function asksForCompletions(option: string): boolean {
 export function verbToExplain({ verb, verbArgs: [word] }: CommandLine): string | undefined {
   return verb === 'help' && word !== undefined && engineVerbs.has(word) ? word : undefined;
 }
+
+/** A verb of runc's that not every crun has. */
+export type SparseVerb = 'events' | 'features';
+
+/** Whether it is a verb that ucrun may have to answer in crun's place, whatever the container. */
+export function isSparseVerb(verb: string | undefined): verb is SparseVerb {
+  return verb === 'events' || verb === 'features';
+}

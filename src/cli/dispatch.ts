@@ -10,7 +10,7 @@ import { findCrun } from '../forward/find-crun.ts';
 import { exists } from '../host/files.ts';
 import type { Call, ContainerCall } from '../runtime/container.ts';
 import { isContainerId, statePaths } from '../runtime/state-dir.ts';
-import { asksForCompletions, asksForHelp, asksForVersion, verbToExplain } from './asks.ts';
+import { asksForCompletions, asksForHelp, asksForVersion, isSparseVerb, verbToExplain } from './asks.ts';
 import { identify, isHostRoot, readConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
@@ -35,7 +35,8 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
   const explained = verbToExplain(line);
   if (explained !== undefined) {
     const asCrunHasIt = parseCommandLine([...line.globalArgs, explained, '--help']);
-    return await forward(await makeCall(asCrunHasIt, env));
+    const call = await makeCall(asCrunHasIt, env);
+    return await answerVerbOfCrun(call);
   }
   if (isForPeople(line)) {
     const { runForPeople } = await import('./people.ts');
@@ -69,7 +70,15 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
       }
     }
   }
-  return await forward(call);
+  return await answerVerbOfCrun(call);
+}
+
+/** What every container has crun answer, if that crun can. */
+async function answerVerbOfCrun(call: Call): Promise<number> {
+  const { verb } = call.line;
+  if (!isSparseVerb(verb)) return await forward(call);
+  const { standIn } = await import('./stand-in.ts');
+  return await standIn(call, verb);
 }
 
 /**
