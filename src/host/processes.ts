@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { parseSignal } from '../unikernel/signals.ts';
 import { listDirectory } from './files.ts';
@@ -68,6 +68,36 @@ export function processStartTime(pid: number): string | undefined {
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The child of a process that runs a program: told by the file itself, since a process can change its name and arguments.
+ * undefined if there is none, or the kernel does not say.
+ * @see proc_pid_children(5)
+ */
+export function findChild(pid: number, program: string): number | undefined {
+  const file = fileId(program);
+  if (file === undefined) return undefined;
+  return childrenOf(pid).find((child) => fileId(`/proc/${child}/exe`) === file);
+}
+
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return [...readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').matchAll(/\d+/g)].map(Number);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return [];
+    throw error;
+  }
+}
+
+function fileId(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES')) return undefined;
     throw error;
   }
 }

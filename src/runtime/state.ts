@@ -1,5 +1,7 @@
-import { runProgram } from '../host/processes.ts';
+import { findChild, runProgram } from '../host/processes.ts';
+import { guestAddress } from '../unikernel/network-plan.ts';
 import type { ContainerCall } from './container.ts';
+import { isAlive } from './init-process.ts';
 import { readRecord } from './record.ts';
 
 /** How a verb ended that prints: the CLI writes both and leaves with the status. */
@@ -11,7 +13,7 @@ export interface Printed {
 
 /**
  * `state` for a unikernel container: what crun says of the sandbox, with the engine's root file system in it,
- * and annotations that tell what the machine is.
+ * and annotations that tell what the machine is, which process runs it and how it is reached.
  * @see opencontainers/runtime-spec v1.2.0 runtime.md, "State"
  */
 export function containerState(call: ContainerCall): Printed {
@@ -19,7 +21,10 @@ export function containerState(call: ContainerCall): Printed {
   const record = readRecord(call.paths);
   if (printed.status !== 0 || record === undefined) return printed;
   const state = JSON.parse(printed.stdout) as Record<string, unknown>;
-  const { guest, model, accelerator } = record.machine;
+  const { guest, model, accelerator, qemu } = record.machine;
+  const monitor =
+    record.init !== undefined && isAlive(record.init) ? findChild(record.init.pid, qemu) : undefined;
+  const address = guestAddress(record.joined);
   const shown = {
     ...state,
     bundle: record.bundle,
@@ -29,6 +34,9 @@ export function containerState(call: ContainerCall): Printed {
       'ucrun.state.guest': guest,
       'ucrun.state.machine': model,
       'ucrun.state.accelerator': accelerator.kind,
+      ...(monitor === undefined ? {} : { 'ucrun.state.pid': String(monitor) }),
+      ...(record.joined === undefined ? {} : { 'ucrun.state.network': record.joined.kind }),
+      ...(address === undefined ? {} : { 'ucrun.state.address': address }),
     },
   };
   // Indented as crun does it: test suites of engines look for `"status": "running"`.

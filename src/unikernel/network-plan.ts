@@ -145,6 +145,13 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
   return wantsUser ? userPlan(request) : tapPlan(link, facts, request.nameServers);
 }
 
+/** The address by which a guest is known; undefined if it has none. */
+export function guestAddress(plan: NetworkPlan | undefined): string | undefined {
+  if (plan === undefined || plan.kind === 'none') return undefined;
+  const card = plan.guest.cards.find(({ ipv4, ipv6 }) => ipv4 !== undefined || ipv6 !== undefined);
+  return card?.ipv4?.address ?? card?.ipv6?.address;
+}
+
 /**
  * What `ip -batch -` and `tc -batch -` have to do for a tap: the tap beside the container's interface, and every frame
  * that arrives at one of the two sent out of the other.

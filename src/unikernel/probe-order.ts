@@ -1,6 +1,6 @@
 import { assertNever } from '../base/assert-never.ts';
 import { type HealthProbe, probeProgram } from './health-probe.ts';
-import type { NetworkPlan } from './network-plan.ts';
+import { guestAddress, type NetworkPlan } from './network-plan.ts';
 
 /** What the process that stands for a health check has to do; all that it needs to know. */
 export type ProbeOrder =
@@ -57,8 +57,7 @@ export function planProbe({ probe, network, isRootless, pid }: ProbeRequest): Pl
       };
     }
     case 'tap': {
-      const card = network.guest.cards.find(({ ipv4, ipv6 }) => ipv4 !== undefined || ipv6 !== undefined);
-      const address = card?.ipv4?.address ?? card?.ipv6?.address;
+      const address = guestAddress(network);
       if (address === undefined) return failing('the guest has no address');
       if (isRootless)
         return failing(

@@ -2,8 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { findProcessesWithArgument, processStartTime, runProgram } from '../../src/host/processes.ts';
+import {
+  findChild,
+  findProcessesWithArgument,
+  processStartTime,
+  runProgram,
+} from '../../src/host/processes.ts';
 
 const env = { PATH: '/usr/bin:/bin' };
 const sh = (script: string, more: { input?: string; timeoutMs?: number } = {}) =>
@@ -80,3 +86,30 @@ t.test('findProcessesWithArgument() finds whole arguments, and not ourselves', a
   await once(child, 'exit');
   t.strictSame(findProcessesWithArgument(argument), []);
 });
+
+t.test('findChild() goes by the file that runs, by any of its names', async (t) => {
+  const folder = t.testdir({ link: t.fixture('symlink', '/bin/sleep') });
+  const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; read line'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  t.teardown(() => parent.kill('SIGKILL'));
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  const child = Number(line.toString());
+  t.teardown(() => process.kill(child, 'SIGKILL'));
+  const { pid = 0 } = parent;
+  t.equal(await eventually(() => findChild(pid, '/bin/sleep')), child);
+  t.equal(findChild(pid, join(folder, 'link')), child, 'by any name of the file');
+  t.equal(findChild(pid, '/bin/false'), undefined);
+  t.equal(findChild(pid, '/no/such/program'), undefined);
+  t.equal(findChild(2 ** 22 + 1, '/bin/sleep'), undefined, 'of a process that is gone');
+});
+
+/** The shell has forked, but its child may not yet be the program. */
+async function eventually<T>(ask: () => T | undefined): Promise<T | undefined> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const answer = ask();
+    if (answer !== undefined) return answer;
+    await delay(20);
+  }
+  return undefined;
+}

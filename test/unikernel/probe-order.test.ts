@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { HealthProbe } from '../../src/unikernel/health-probe.ts';
-import type { NetworkCard, NetworkPlan } from '../../src/unikernel/network-plan.ts';
+import { guestAddress, type NetworkCard, type NetworkPlan } from '../../src/unikernel/network-plan.ts';
 import { planProbe } from '../../src/unikernel/probe-order.ts';
 
 const tcp: HealthProbe = { kind: 'tcp', port: 80, timeoutMs: 2000 };
@@ -74,4 +74,12 @@ t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why',
   t.match(plan({ ...tcp, port: 8080 }, user), failing(/port 8080\/tcp/), 'the outer port is not the guest’s');
   t.match(plan(tcp, tap()), failing(/no address/));
   t.match(plan(tcp, tap(card), true), failing(/rootless/));
+});
+
+t.test('guestAddress() is the first that the guest has', async (t) => {
+  t.equal(guestAddress(undefined), undefined, 'before start');
+  t.equal(guestAddress({ kind: 'none' }), undefined);
+  t.equal(guestAddress(user), '10.88.0.2');
+  t.equal(guestAddress(tap({ ...card, ipv4: undefined })), 'fd00::2');
+  t.equal(guestAddress(tap()), undefined);
 });
