@@ -67,6 +67,16 @@ const verbValueOptions: Readonly<Record<string, ReadonlySet<string>>> = {
   create: new Set(createValueOptions),
   run: new Set(createValueOptions),
   restore: new Set([...createValueOptions, 'image-path', 'work-path']),
+  checkpoint: new Set([
+    'image-path',
+    'work-path',
+    'parent-path',
+    'manage-cgroups-mode',
+    'network-lock',
+    'page-server',
+    'status-fd',
+    'empty-ns',
+  ]),
   exec: new Set([
     'console-socket',
     'pid-file',

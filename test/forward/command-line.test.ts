@@ -114,6 +114,12 @@ t.test('parseVerbArgs() tells values from positional arguments', async (t) => {
     ['delete', '--force id', { force: undefined }, 'id'],
     ['delete', '-f id', { f: undefined }, 'id'],
     ['restore', '-no-subreaper --image-path /i id', { 'no-subreaper': undefined, 'image-path': '/i' }, 'id'],
+    [
+      'checkpoint',
+      '--image-path /i --leave-running --work-path /w id',
+      { 'image-path': '/i', 'leave-running': undefined, 'work-path': '/w' },
+      'id',
+    ],
     ['ps', '--format json id', { format: 'json' }, 'id'],
     ['ps', '-f json id', { f: 'json' }, 'id'],
     ['update', '--resources=- id', { resources: '-' }, 'id'],
