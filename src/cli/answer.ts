@@ -23,6 +23,14 @@ export async function answerForUnikernel(call: ContainerCall, verb: string): Pro
       const { killContainer } = await import('../runtime/kill.ts');
       return await killContainer(call);
     }
+    case 'pause': {
+      const { pauseContainer } = await import('../runtime/pause.ts');
+      return await pauseContainer(call);
+    }
+    case 'resume': {
+      const { resumeContainer } = await import('../runtime/pause.ts');
+      return await resumeContainer(call);
+    }
     case 'delete': {
       const { deleteContainer } = await import('../runtime/delete.ts');
       return deleteContainer(call);

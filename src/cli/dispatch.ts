@@ -20,6 +20,8 @@ const containerVerbs: ReadonlySet<string> = new Set([
   'start',
   'state',
   'kill',
+  'pause',
+  'resume',
   'delete',
   'update',
   'exec',

@@ -2,15 +2,12 @@ import { assertNever } from '../base/assert-never.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { parseVerbArgs } from '../forward/command-line.ts';
-import { runInPlace } from '../host/processes.ts';
-import { qmpCommand } from '../host/qmp.ts';
+import { runInPlace, runProgram } from '../host/processes.ts';
 import { parseSignal, signalMeaning } from '../unikernel/signals.ts';
 import type { ContainerCall } from './container.ts';
-import { isAlive } from './init-process.ts';
-import { type ContainerRecord, readRecord } from './record.ts';
-
-/** QEMU answers in microseconds; one that does not is not worth an engine's patience. */
-const qmpTimeoutMs = 500;
+import { pressPowerButton } from './monitor.ts';
+import { isPaused, keepStopForResume, pauseContainer, resumeContainer } from './pause.ts';
+import { readRecord } from './record.ts';
 
 /**
  * `kill` for a unikernel container. Whatever it means, crun has the word, since it knows whether there is a process to signal,
@@ -31,32 +28,34 @@ export async function killContainer(call: ContainerCall): Promise<number> {
       hint: 'give a number or a name such as 15, TERM or SIGTERM',
     });
   }
-  const crun = (...args: readonly string[]) => become(call.crun(), [...globalArgs, ...args], call.env);
   const meaning = signal === 0 ? 'ignored' : signalMeaning(signal);
   switch (meaning) {
     case 'power-button': {
       const status = runInPlace(call.crun(), [...globalArgs, 'kill', call.id, 'TERM'], call.env);
-      const record = status === 0 ? readRecord(call.paths) : undefined;
+      if (status !== 0) return status;
+      if (isPaused(call)) {
+        keepStopForResume(call);
+        return status;
+      }
+      const record = readRecord(call.paths);
       if (record !== undefined) await pressPowerButton(call, record);
       return status;
     }
-    case 'kill':
-      return become(call.crun(), call.line.args, call.env);
+    case 'kill': {
+      if (!isPaused(call)) return become(call.crun(), call.line.args, call.env);
+      const status = runInPlace(call.crun(), call.line.args, call.env);
+      // Under v1 of the cgroups even KILL waits until a process is thawed. Under v2 it is gone by now.
+      if (status === 0) runProgram(call.crun(), [...globalArgs, 'resume', call.id], { env: call.env });
+      return status;
+    }
     case 'pause':
-      return crun('pause', call.id);
+      return await pauseContainer(call);
     case 'resume':
-      return crun('resume', call.id);
+      return await resumeContainer(call);
     case 'ignored':
       // Every program ignores it unless it asked for it, so this only finds out whether the container runs.
-      return crun('kill', call.id, 'URG');
+      return become(call.crun(), [...globalArgs, 'kill', call.id, 'URG'], call.env);
     default:
       return assertNever(meaning);
   }
-}
-
-/** Press the power button of a guest that has one, if its machine is there. */
-export async function pressPowerButton(call: ContainerCall, record: ContainerRecord): Promise<void> {
-  if (!record.machine.powerButton || record.init === undefined || !isAlive(record.init)) return;
-  const isPressed = await qmpCommand(record.init.pid, 'system_powerdown', qmpTimeoutMs);
-  call.log('power button', { isPressed });
 }

@@ -2,7 +2,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { hasFlag, parseVerbArgs } from '../forward/command-line.ts';
 import type { Call, ContainerCall } from './container.ts';
 import { type PreparedSandbox, prepareSandbox } from './create.ts';
-import { pressPowerButton } from './kill.ts';
+import { pressPowerButton } from './monitor.ts';
 import { readRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
 import type { UnikernelBundle } from './resolve-unikernel.ts';

@@ -20,6 +20,8 @@ export interface StatePaths {
   readonly copies: string;
   /** A link to the directory with the overlays of its disks; there only if it has disks. */
   readonly overlays: string;
+  /** There while the container is paused. */
+  readonly paused: string;
 }
 
 export interface StateLocation {
@@ -51,6 +53,7 @@ export function pathsOf(directory: string): StatePaths {
     launchScript: `${launchDirectory}/launch`,
     copies: `${directory}/files`,
     overlays: `${directory}/overlays`,
+    paused: `${directory}/paused`,
   };
 }
 
