@@ -3,7 +3,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { parseVerbArgs } from '../forward/command-line.ts';
 import { runInPlace, runProgram } from '../host/processes.ts';
-import { parseSignal, signalMeaning } from '../unikernel/signals.ts';
+import { parseSignal, type SignalMeaning, signalMeaning } from '../unikernel/signals.ts';
 import type { ContainerCall } from './container.ts';
 import { pressPowerButton } from './monitor.ts';
 import { isPaused, keepStopForResume, pauseContainer, resumeContainer } from './pause.ts';
@@ -28,7 +28,7 @@ export async function killContainer(call: ContainerCall): Promise<number> {
       hint: 'give a number or a name such as 15, TERM or SIGTERM',
     });
   }
-  const meaning = signal === 0 ? 'ignored' : signalMeaning(signal);
+  const meaning = signal === 0 ? 'ignored' : meaningFor(call, signal);
   switch (meaning) {
     case 'power-button': {
       const status = runInPlace(call.crun(), [...globalArgs, 'kill', call.id, 'TERM'], call.env);
@@ -58,4 +58,18 @@ export async function killContainer(call: ContainerCall): Promise<number> {
     default:
       return assertNever(meaning);
   }
+}
+
+/**
+ * Under this annotation engines tell a container's stop signal, be it its image's or the user's choice. docker does not.
+ * @see opencontainers/image-spec v1.1.0 conversion.md, "Annotation Fields"
+ */
+const stopSignalAnnotation = 'org.opencontainers.image.stopSignal';
+
+/** What the guest cannot hear may still be the signal that its engine stops it with. */
+function meaningFor(call: ContainerCall, signal: number): SignalMeaning {
+  const usual = signalMeaning(signal);
+  if (usual !== 'ignored') return usual;
+  const stopSignal = readRecord(call.paths)?.annotations[stopSignalAnnotation];
+  return stopSignal !== undefined && parseSignal(stopSignal) === signal ? 'power-button' : usual;
 }
