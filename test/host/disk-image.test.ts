@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { planOverlay, writeOverlay } from '../../src/host/disk-image.ts';
 import { encodeQcow2Header } from '../../src/unikernel/qcow2-header.ts';
+import { diskFormatOf } from '../../src/unikernel/volumes.ts';
 import { Random } from '../unikernel/support/random.ts';
 
 const MiB = 1024 * 1024;
@@ -50,7 +51,12 @@ t.test('planOverlay() takes the size and the format of the image', async (t) => 
     const image = join(folder, 'disk.img');
     writeFileSync(image, '');
     truncateSync(image, bytes);
-    const { chunks } = planOverlay({ image, backingPath: '/unikernel/base0', patches: [] });
+    const { chunks } = planOverlay({
+      image,
+      format: diskFormatOf(image) ?? 'raw',
+      backingPath: '/unikernel/base0',
+      patches: [],
+    });
     const header = Buffer.from(chunks[0]?.bytes ?? []);
     t.equal(Number(header.readBigUInt64BE(24)), virtual, `${bytes} bytes`);
     t.match(header.toString('latin1'), 'raw');
@@ -61,7 +67,10 @@ t.test('planOverlay() takes the size and the format of the image', async (t) => 
     image,
     qcow2Header(() => {}),
   );
-  const header = Buffer.from(planOverlay({ image, backingPath: '/b', patches: [] }).chunks[0]?.bytes ?? []);
+  const header = Buffer.from(
+    planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] }).chunks[0]
+      ?.bytes ?? [],
+  );
   t.equal(Number(header.readBigUInt64BE(24)), MiB, "the disk's size, not the file's");
   t.match(header.toString('latin1'), 'qcow2');
 });
@@ -85,7 +94,7 @@ t.test('planOverlay() refuses an image that is not what its name says', async (t
     const image = join(folder, name);
     writeFileSync(image, content);
     t.throws(
-      () => planOverlay({ image, backingPath: '/b', patches: [] }),
+      () => planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] }),
       {
         code: 'IMAGE_INVALID',
         message: `disk "${image}" ${problem}`,
@@ -116,7 +125,7 @@ t.test('planOverlay() refuses an image that refers to other files, or cannot be 
   for (const [what, header, message] of cases) {
     writeFileSync(image, header);
     t.throws(
-      () => planOverlay({ image, backingPath: '/b', patches: [] }),
+      () => planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] }),
       { code: 'IMAGE_INVALID', message, hint: /qemu-img convert/ },
       what,
     );
@@ -130,7 +139,11 @@ t.test('planOverlay() refuses an image that refers to other files, or cannot be 
   ];
   for (const [what, header] of damaged) {
     writeFileSync(image, header);
-    t.throws(() => planOverlay({ image, backingPath: '/b', patches: [] }), { code: 'IMAGE_INVALID' }, what);
+    t.throws(
+      () => planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] }),
+      { code: 'IMAGE_INVALID' },
+      what,
+    );
   }
 });
 
@@ -141,7 +154,7 @@ t.test('planOverlay() patches raw images only', async (t) => {
     qcow2Header(() => {}),
   );
   const patches = [{ offset: 0, bytes: Uint8Array.of(1) }];
-  t.throws(() => planOverlay({ image, backingPath: '/b', patches }), {
+  t.throws(() => planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches }), {
     code: 'IMAGE_INVALID',
     message: `disk "${image}" is a qcow2 image, in which nothing can be changed`,
     hint: 'make a raw image of it with "qemu-img convert -O raw"',
@@ -153,13 +166,16 @@ t.test('planOverlay() refuses what qemu-img makes over another file', needsQemuI
   makeRaw(join(folder, 'base.img'), MiB);
   const image = join(folder, 'over.qcow2');
   qemuImg('create', '-q', '-f', 'qcow2', '-b', 'base.img', '-F', 'raw', image);
-  t.throws(() => planOverlay({ image, backingPath: '/b', patches: [] }), {
-    code: 'IMAGE_INVALID',
-    message: /^disk ".*" is only a part of an image/,
-  });
+  t.throws(
+    () => planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] }),
+    {
+      code: 'IMAGE_INVALID',
+      message: /^disk ".*" is only a part of an image/,
+    },
+  );
   const external = join(folder, 'external.qcow2');
   qemuImg('create', '-q', '-f', 'qcow2', '-o', `data_file=${folder}/data`, external, '1M');
-  t.throws(() => planOverlay({ image: external, backingPath: '/b', patches: [] }), {
+  t.throws(() => planOverlay({ image: external, format: 'qcow2', backingPath: '/b', patches: [] }), {
     message: /^disk ".*" is only a part of an image/,
   });
 });
@@ -168,7 +184,7 @@ t.test('writeOverlay() makes a file for its owner only, over what was there', as
   const folder = t.testdir({ 'disk0.qcow2': 'x'.repeat(2 * MiB) });
   const image = join(folder, 'disk.img');
   makeRaw(image, MiB);
-  const plan = planOverlay({ image, backingPath: '/b', patches: [] });
+  const plan = planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: '/b', patches: [] });
   const path = join(folder, 'disk0.qcow2');
   const owner = process.getuid?.() === 0 ? 1879048192 : (process.getuid?.() ?? 0);
   writeOverlay(path, plan, owner);
@@ -188,7 +204,7 @@ t.test('writeOverlay() on a full disk is an error', async (t) => {
   const script = `
     process.on('SIGXFSZ', () => {});
     const { planOverlay, writeOverlay } = await import(${JSON.stringify(source)});
-    const plan = planOverlay({ image: ${JSON.stringify(image)}, backingPath: '/b', patches: [] });
+    const plan = planOverlay({ image: ${JSON.stringify(image)}, format: 'raw', backingPath: '/b', patches: [] });
     try {
       writeOverlay(${JSON.stringify(join(folder, 'o.qcow2'))}, plan, ${process.getuid?.()});
       console.log('written');
@@ -225,7 +241,11 @@ t.test('an overlay is an image to QEMU: the one below with the patches', needsQe
     [qcow2, []],
   ] as const) {
     const overlay = join(folder, 'overlay.qcow2');
-    writeOverlay(overlay, planOverlay({ image, backingPath: image, patches: list }), owner);
+    writeOverlay(
+      overlay,
+      planOverlay({ image, format: diskFormatOf(image) ?? 'raw', backingPath: image, patches: list }),
+      owner,
+    );
     t.match(qemuImg('check', '-f', 'qcow2', overlay), 'No errors were found', `${image}, ${list.length}`);
     t.match(JSON.parse(qemuImg('info', '--output=json', overlay)), {
       format: 'qcow2',
