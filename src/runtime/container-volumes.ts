@@ -62,16 +62,18 @@ export function volumeRequests(mounts: readonly Mount[], bundle: string): readon
     .map((mount) => volumeRequest(mount, bundle));
 }
 
+/** Where every Linux has file systems of its kernel's. */
+export const kernelPlaces = ['/proc', '/sys', '/dev'] as const;
+
 /**
  * The mounts that a guest finds in their places if its root is the container's own: all but those of the kernel's, which
  * a guest has from its own.
  */
 export function mountsForRoot(mounts: readonly Mount[]): readonly Mount[] {
-  const kernels = ['/proc', '/sys', '/dev'];
   return mounts.filter(
     ({ destination }) =>
       !engineInits.has(destination) &&
-      !kernels.some((place) => destination === place || destination.startsWith(`${place}/`)),
+      !kernelPlaces.some((place) => destination === place || destination.startsWith(`${place}/`)),
   );
 }
 

@@ -17,7 +17,7 @@ import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
-import { isResolvConf, mountsForRoot, volumeRequests } from './container-volumes.ts';
+import { isResolvConf, kernelPlaces, mountsForRoot, volumeRequests } from './container-volumes.ts';
 import { kernelInMemory, readNanosKernel } from './nanos-image.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
@@ -124,7 +124,8 @@ function sharedRoot(found: UnikernelBundle, definition: UnikernelDefinition): Sh
       hint: 'mount it at a path that is neither the root nor a loop of links',
     });
   });
-  return { source, readOnly: found.spec.rootReadOnly, mounts };
+  const kernels = kernelPlaces.flatMap((place) => placeInRootfs(source, place) ?? []);
+  return { source, readOnly: found.spec.rootReadOnly, mounts, kernels };
 }
 
 function sizeOf(path: string | undefined): number {

@@ -56,6 +56,8 @@ export function writeSandbox(
     memoryOverheadMiB: config.vmm.memoryOverheadMiB,
     portStart: neededPortStart(spec, record.network),
   });
+  // An engine's images may lack them, since runtimes make them in every container.
+  for (const place of unikernel.root?.kernels ?? []) mkdirSync(place, { recursive: true, mode: 0o755 });
   makeRootfs(paths.rootfs, mounts, unikernel.root?.source);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);

@@ -359,6 +359,7 @@ t.test("sandboxConfig() shares the container's root with the engine's mounts in 
           { mount: link, place: '/led/elsewhere' },
           { mount: tmp, place: '/tmp' },
         ],
+        kernels: [],
       },
     }).mounts.slice(2, 6);
   t.strictSame(mountsWith(false), [
