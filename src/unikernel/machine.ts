@@ -95,12 +95,13 @@ export function planMachine({
     // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
     firmware:
       model === 'q35' && format !== undefined && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
-    memoryMiB: guestMemoryMiB(
-      definition.memoryMiB,
-      limits.memoryLimitBytes,
-      config.machine.memoryMiB,
+    memoryMiB: guestMemoryMiB({
+      definedMiB: definition.memoryMiB,
+      limitBytes: limits.memoryLimitBytes,
+      defaultMiB: Math.max(config.machine.memoryMiB, support.defaultMemoryMiB ?? 0),
+      leastMiB: support.leastMemoryMiB,
       loadedBytes,
-    ),
+    }),
     cpus:
       definition.cpus ?? (limits.cpuQuota === undefined ? config.machine.cpus : Math.ceil(limits.cpuQuota)),
     boot: format === undefined ? 'disk' : 'kernel',
@@ -138,12 +139,11 @@ export function sandboxMemoryLimit(engineLimitBytes: number, overheadMiB: number
 }
 
 const bytesPerMiB = 1024 * 1024;
-const leastMemoryMiB = 2;
 
 const formatNames: { readonly [K in KernelFormat['kind']]: string } = {
-  bzimage: 'Linux bzImage',
-  'pvh-elf': 'ELF file with a PVH note',
-  'multiboot-elf': 'multiboot ELF file',
+  bzimage: 'a Linux bzImage',
+  'pvh-elf': 'an ELF file with a PVH note',
+  'multiboot-elf': 'a multiboot ELF file',
 };
 
 /** @throws RuntimeError KERNEL_INVALID */
@@ -168,7 +168,7 @@ function checkBootable(
     const others = guestKinds.filter((kind) => guests[kind].formats.includes(format.kind));
     throw new RuntimeError(
       'KERNEL_INVALID',
-      `kernel "${kernel}" is a ${formatNames[format.kind]}, but a guest of type "${guest}" needs a ${wanted}`,
+      `kernel "${kernel}" is ${formatNames[format.kind]}, but a guest of type "${guest}" needs ${wanted}`,
       { hint: `set the guest type to ${others.map((kind) => `"${kind}"`).join(' or ')}` },
     );
   }
@@ -182,16 +182,19 @@ function checkBootable(
   }
 }
 
+interface MemoryWishes {
+  readonly definedMiB: number | undefined;
+  readonly limitBytes: number | undefined;
+  readonly defaultMiB: number;
+  readonly leastMiB: number;
+  readonly loadedBytes: number;
+}
+
 /** What the definition says, but never more than the container's limit; if it says nothing, all of the limit; else the default. */
-function guestMemoryMiB(
-  definedMiB: number | undefined,
-  limitBytes: number | undefined,
-  defaultMiB: number,
-  loadedBytes: number,
-): number {
+function guestMemoryMiB({ definedMiB, limitBytes, defaultMiB, leastMiB, loadedBytes }: MemoryWishes): number {
   const limitMiB = limitBytes === undefined ? undefined : Math.floor(limitBytes / bytesPerMiB);
   const memoryMiB = Math.min(definedMiB ?? limitMiB ?? defaultMiB, limitMiB ?? Number.POSITIVE_INFINITY);
-  const neededMiB = Math.max(leastMemoryMiB, Math.ceil(loadedBytes / bytesPerMiB));
+  const neededMiB = Math.max(leastMiB, Math.ceil(loadedBytes / bytesPerMiB));
   if (memoryMiB >= neededMiB) return memoryMiB;
   throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for the guest`, {
     hint: `with its files it needs at least ${neededMiB} MiB: raise the container's memory limit or the unikernel's "memory"`,

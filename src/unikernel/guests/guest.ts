@@ -46,6 +46,10 @@ export interface GuestSupport {
   preferredModel(format: KernelFormat | undefined): MachineModel;
   /** Whether its drivers need virtio devices of version 1 without the older interface beside it. */
   readonly needsModernVirtio: boolean;
+  /** What it usually needs, where nobody says how much memory it gets; undefined: no more than the configuration gives. */
+  readonly defaultMemoryMiB: number | undefined;
+  /** With less it does not start, whatever it is to run. */
+  readonly leastMemoryMiB: number;
   /** Whether it is given a random number generator. */
   readonly hasRandomDevice: boolean;
   /** Where its root file system can be, beside `none`. */
@@ -54,6 +58,9 @@ export interface GuestSupport {
   readonly volumes: { readonly share: boolean; readonly disk: boolean };
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */
   readonly settingsIn: 'command-line' | 'nanos-image';
-  /** The whole text for QEMU's `-append`. @throws RuntimeError GUEST_UNSUPPORTED for what cannot be said to this guest */
+  /**
+   * The whole text for QEMU's `-append`.
+   * @throws RuntimeError GUEST_UNSUPPORTED for what cannot be said to this guest, VOLUME_UNSUPPORTED for a volume that it cannot mount
+   */
   commandLine(input: GuestInput): string;
 }

@@ -4,6 +4,8 @@ import { ipv4Mask } from '../ipv4.ts';
 import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
 import { type GuestVolume, rootTag } from '../volumes.ts';
 import type { GuestRoot, GuestSupport } from './guest.ts';
+import { ipv4NameServers, plainHostname } from './network-words.ts';
+import { fittingLine } from './refusal.ts';
 
 /** COMMAND_LINE_SIZE on x86, less the final zero. @see Linux arch/x86/include/asm/setup.h */
 const maxCommandLineBytes = 2047;
@@ -28,11 +30,18 @@ export const linux: GuestSupport = {
   preferredModel: () => 'q35',
   needsModernVirtio: false,
   hasRandomDevice: true,
+  defaultMemoryMiB: undefined,
+  leastMemoryMiB: 2,
   roots: ['initrd', 'disk', '9p'],
   volumes: { share: true, disk: true },
   settingsIn: 'command-line',
   commandLine(input) {
-    checkCount(input.env.length + (input.volumes.length > 0 ? 1 : 0), maxVariables, 'environment variables');
+    const conventions = [
+      ...ipv6Words(input.network),
+      ...workingDirectoryWords(input.workingDirectory),
+      ...volumeWords(input.volumes),
+    ];
+    checkCount(input.env.length + conventions.length, maxVariables, 'environment variables');
     checkCount(input.args.length, maxArguments, 'arguments');
     const words = [
       'console=ttyS0',
@@ -42,20 +51,10 @@ export const linux: GuestSupport = {
       ...rootWords(input.root),
       ...networkWords(input.network, input.hostname),
       ...input.env.map(environmentWord),
-      ...volumeWords(input.volumes),
+      ...conventions,
       ...(input.args.length === 0 ? [] : ['--', ...input.args.map(argumentWord)]),
     ];
-    const line = words.join(' ');
-    if (Buffer.byteLength(line) > maxCommandLineBytes) {
-      throw new RuntimeError(
-        'GUEST_UNSUPPORTED',
-        `the guest's command line is longer than ${maxCommandLineBytes} bytes`,
-        {
-          hint: 'Linux would cut it: pass fewer or shorter environment variables and arguments',
-        },
-      );
-    }
-    return line;
+    return fittingLine(words.join(' '), 'linux', maxCommandLineBytes);
   },
 };
 
@@ -116,7 +115,12 @@ function checkVolumePath(path: string): string {
 function networkWords(network: GuestNetwork | undefined, hostname: string | undefined): readonly string[] {
   if (network === undefined) return [];
   return network.cards.flatMap((card, index) => {
-    const word = addressWord(card, `eth${index}`, network.nameServers, index === 0 ? hostname : undefined);
+    const word = addressWord(
+      card,
+      `eth${index}`,
+      ipv4NameServers(network),
+      index === 0 ? hostname : undefined,
+    );
     return word === undefined ? [] : [word];
   });
 }
@@ -129,20 +133,37 @@ function addressWord(
 ): string | undefined {
   if (card.ipv4 === undefined) return undefined;
   const { address, prefixLength } = card.ipv4;
-  const [first = '', second = ''] = nameServers.filter((server) => /^[\d.]+$/.test(server));
-  const name = hostname !== undefined && /^[A-Za-z0-9._-]{1,64}$/.test(hostname) ? hostname : '';
+  const [first = '', second = ''] = nameServers;
   const fields = [
     address,
     '',
     card.ipv4Gateway ?? '',
     ipv4Mask(prefixLength),
-    name,
+    plainHostname(hostname) ?? '',
     device,
     'off',
     first,
     second,
   ];
   return `ip=${fields.join(':').replace(/:+$/, '')}`;
+}
+
+/**
+ * The kernel has no word for an IPv6 address: its init reads this variable, for each card in their order
+ * `ADDRESS/LENGTH,GATEWAY` or nothing, with semicolons between.
+ */
+function ipv6Words(network: GuestNetwork | undefined): readonly string[] {
+  const entries = (network?.cards ?? []).map(({ ipv6, ipv6Gateway }) => {
+    if (ipv6 === undefined) return '';
+    const address = `${ipv6.address}/${ipv6.prefixLength}`;
+    return ipv6Gateway === undefined ? address : `${address},${ipv6Gateway}`;
+  });
+  const list = entries.join(';').replace(/;+$/, '');
+  return list === '' ? [] : [environmentWord(`UCRUN_IPV6=${list}`)];
+}
+
+function workingDirectoryWords(directory: string | undefined): readonly string[] {
+  return directory === undefined ? [] : [environmentWord(`UCRUN_WORKDIR=${directory}`)];
 }
 
 function environmentWord(entry: string): string {

@@ -1,6 +1,7 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
 import type { GuestInput, GuestSupport } from './guest.ts';
+import { fittingLine } from './refusal.ts';
 
 /** multiboot and PVH name no limit; QEMU's own loaders reserve a page. */
 const maxCommandLineBytes = 4095;
@@ -16,6 +17,8 @@ export const raw: GuestSupport = {
   preferredModel: (format) => (format?.kind === 'pvh-elf' ? 'microvm' : 'q35'),
   needsModernVirtio: false,
   hasRandomDevice: false,
+  defaultMemoryMiB: undefined,
+  leastMemoryMiB: 2,
   roots: ['initrd', 'disk'],
   volumes: { share: false, disk: true },
   settingsIn: 'command-line',
@@ -23,13 +26,7 @@ export const raw: GuestSupport = {
     const values = placeholderValues(input);
     const words = input.cmdline.split(' ').flatMap((word) => fillWord(word, values));
     const line = words.filter((word) => word !== '').join(' ');
-    if (Buffer.byteLength(line) > maxCommandLineBytes) {
-      throw new RuntimeError(
-        'GUEST_UNSUPPORTED',
-        `the guest's command line is longer than ${maxCommandLineBytes} bytes`,
-      );
-    }
-    return line;
+    return fittingLine(line, 'raw', maxCommandLineBytes);
   },
 };
 
@@ -39,6 +36,9 @@ export const placeholders = [
   'ipv4_prefix',
   'ipv4_mask',
   'ipv4_gateway',
+  'ipv6',
+  'ipv6_prefix',
+  'ipv6_gateway',
   'dns',
   'mac',
   'hostname',
@@ -55,6 +55,9 @@ function placeholderValues(input: GuestInput): Readonly<Record<Placeholder, stri
     ipv4_prefix: address === undefined ? undefined : String(address.prefixLength),
     ipv4_mask: address === undefined ? undefined : ipv4Mask(address.prefixLength),
     ipv4_gateway: card?.ipv4Gateway,
+    ipv6: card?.ipv6?.address,
+    ipv6_prefix: card?.ipv6 === undefined ? undefined : String(card.ipv6.prefixLength),
+    ipv6_gateway: card?.ipv6Gateway,
     dns: input.network?.nameServers[0],
     mac: card?.mac,
     hostname: input.hostname === '' ? undefined : input.hostname,

@@ -2,30 +2,17 @@ import t from 'tap';
 import { RuntimeError } from '../../../src/base/runtime-error.ts';
 import type { GuestInput } from '../../../src/unikernel/guests/guest.ts';
 import { linux } from '../../../src/unikernel/guests/linux.ts';
+import type { GuestVolume } from '../../../src/unikernel/volumes.ts';
+import { bothFamilies, nothing as empty } from '../support/guest-inputs.ts';
 import { card } from '../support/plans.ts';
 import { Random } from '../support/random.ts';
 
-const empty: GuestInput = {
-  cmdline: '',
-  version: undefined,
-  workingDirectory: undefined,
-  root: 'none',
-  volumes: [],
-  args: [],
-  env: [],
-  hostname: undefined,
-  network: undefined,
-  port: undefined,
-};
 const always = 'console=ttyS0 panic=-1 quiet';
 
 t.test('linux.commandLine() puts everything in its place', async (t) => {
   const line = linux.commandLine({
+    ...empty,
     cmdline: 'root=/dev/vda rw',
-    version: undefined,
-    workingDirectory: undefined,
-    root: 'none',
-    volumes: [],
     args: ['serve', 'a b', 'k=v w'],
     env: ['GREETING=hello world', 'PORT=8080', 'EMPTY='],
     hostname: 'web',
@@ -120,13 +107,54 @@ t.test('linux.commandLine() refuses arguments that init would not get', async (t
   }
 });
 
+t.test('linux.commandLine() tells init what the kernel has no words for', async (t) => {
+  const line = (input: Partial<GuestInput>) => linux.commandLine({ ...empty, ...input }).slice(always.length);
+  t.equal(
+    line({ network: bothFamilies }),
+    ' ip=10.88.0.2::10.88.0.1:255.255.0.0::eth0:off:10.88.0.1:1.1.1.1 UCRUN_IPV6=fd00:88::2/64,fd00:88::1',
+  );
+  const ipv6 = { address: 'fd00::7', prefixLength: 48 };
+  const cards = [card, { ...card, ipv4: undefined, ipv6 }, card].map((each) => ({
+    ...each,
+    ipv4: undefined,
+  }));
+  t.equal(line({ network: { cards, nameServers: [] } }), ' UCRUN_IPV6=;fd00::7/48');
+  t.equal(line({ workingDirectory: '/srv/a b' }), ' UCRUN_WORKDIR="/srv/a b"');
+  t.throws(() => line({ workingDirectory: '/"' }), { code: 'GUEST_UNSUPPORTED' });
+  const env = Array.from({ length: 30 }, (_, index) => `V${index}=`);
+  t.ok(line({ env, workingDirectory: '/srv' }));
+  t.throws(() => line({ env, workingDirectory: '/srv', network: bothFamilies }), {
+    code: 'GUEST_UNSUPPORTED',
+    message: '32 environment variables cannot be given to a Linux guest',
+  });
+});
+
+t.test('linux.commandLine() names root and volumes', async (t) => {
+  const line = (input: Partial<GuestInput>) => linux.commandLine({ ...empty, ...input }).slice(always.length);
+  t.equal(line({ root: 'initrd' }), '');
+  t.equal(line({ root: 'disk' }), ' root=/dev/vda rw');
+  t.equal(
+    line({ root: '9p' }),
+    ' root=fs0 rw rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000',
+  );
+  const share: GuestVolume = { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined };
+  const volumes: readonly GuestVolume[] = [
+    share,
+    { ...share, tag: 'fs2', path: '/etc/one', file: 'one', readOnly: true },
+    { kind: 'disk', index: 1, path: '/disk', readOnly: false },
+  ];
+  t.equal(line({ volumes }), ' UCRUN_VOLUMES="fs1:/data:rw fs2/one:/etc/one:ro /dev/vdb:/disk:rw"');
+  for (const path of ['/a b', '/a:b', '/a"', '/a\n'])
+    t.throws(() => line({ volumes: [{ ...share, path }] }), { code: 'VOLUME_UNSUPPORTED' }, path);
+});
+
 t.test('linux.commandLine() refuses what the kernel would cut, counted in bytes', async (t) => {
   const room = 2047 - always.length - ' A='.length;
   t.equal(linux.commandLine({ ...empty, env: [`A=${'x'.repeat(room)}`] }).length, 2047);
   const tooLong = {
     code: 'GUEST_UNSUPPORTED',
-    message: "the guest's command line is longer than 2047 bytes",
-    hint: /would cut it/,
+    message: /^the command line is (2048|2051) bytes long, and a guest of type "linux" takes at most 2047$/,
+    hint: /fewer or shorter/,
   };
   t.throws(() => linux.commandLine({ ...empty, env: [`A=${'x'.repeat(room + 1)}`] }), tooLong);
   t.throws(() => linux.commandLine({ ...empty, env: [`A=${'é'.repeat(room / 2 + 1)}`] }), tooLong);

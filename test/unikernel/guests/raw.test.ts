@@ -1,31 +1,16 @@
 import t from 'tap';
 import type { GuestInput } from '../../../src/unikernel/guests/guest.ts';
 import { placeholders, raw } from '../../../src/unikernel/guests/raw.ts';
+import { bothFamilies, nothing as empty } from '../support/guest-inputs.ts';
 import { card } from '../support/plans.ts';
 
 const full: GuestInput = {
-  cmdline: '',
-  version: undefined,
-  workingDirectory: undefined,
-  root: 'none',
-  volumes: [],
+  ...empty,
   args: ['one', '--two=3'],
   env: ['A=B'],
   hostname: 'web',
-  network: { cards: [card], nameServers: ['10.88.0.1', '1.1.1.1'] },
+  network: bothFamilies,
   port: 8080,
-};
-const empty: GuestInput = {
-  cmdline: '',
-  version: undefined,
-  workingDirectory: undefined,
-  root: 'none',
-  volumes: [],
-  args: [],
-  env: [],
-  hostname: undefined,
-  network: undefined,
-  port: undefined,
 };
 
 t.test('raw.commandLine() fills every placeholder', async (t) => {
@@ -34,6 +19,9 @@ t.test('raw.commandLine() fills every placeholder', async (t) => {
     ipv4_prefix: '16',
     ipv4_mask: '255.255.0.0',
     ipv4_gateway: '10.88.0.1',
+    ipv6: 'fd00:88::2',
+    ipv6_prefix: '64',
+    ipv6_gateway: 'fd00:88::1',
     dns: '10.88.0.1',
     mac: '72:d1:97:ae:69:c5',
     hostname: 'web',
@@ -99,7 +87,7 @@ t.test('raw.commandLine() refuses more than a page, counted in bytes', async (t)
   for (const cmdline of ['x'.repeat(4096), 'é'.repeat(2048)]) {
     t.throws(() => line(cmdline), {
       code: 'GUEST_UNSUPPORTED',
-      message: "the guest's command line is longer than 4095 bytes",
+      message: 'the command line is 4096 bytes long, and a guest of type "raw" takes at most 4095',
     });
   }
 });
