@@ -1,6 +1,7 @@
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { parseMiB } from '../base/size.ts';
+import { foreignGuests } from './guests/foreign.ts';
 import { type GuestKind, type GuestRoot, guestKinds } from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import { type PortMapping, parsePorts } from './ports.ts';
@@ -62,7 +63,7 @@ export type DefinitionKey = (typeof definitionKeys)[number];
  * Check a definition.
  * @param source what to name in errors, such as the file's path or `the annotations`
  * @param shownKey how a key is written at that source: `memory`, `ucrun.memory`
- * @throws RuntimeError UNIKERNEL_INVALID, GUEST_UNKNOWN, MEMORY_INVALID, PORT_INVALID
+ * @throws RuntimeError UNIKERNEL_INVALID, GUEST_UNKNOWN, GUEST_UNSUPPORTED, MEMORY_INVALID, PORT_INVALID
  */
 export function parseDefinition(
   raw: RawDefinition,
@@ -172,6 +173,11 @@ class FieldReader {
     const value = this.requiredString('guest');
     const found = guestKinds.find((kind) => kind === value);
     if (found !== undefined) return found;
+    const reason = foreignGuests.get(value);
+    if (reason !== undefined) {
+      const message = `guest type "${value}" in ${this.#source} is one that ucrun cannot run`;
+      throw new RuntimeError('GUEST_UNSUPPORTED', message, { hint: reason });
+    }
     throw new RuntimeError('GUEST_UNKNOWN', `unknown guest type "${value}" in ${this.#source}`, {
       hint: `known guest types: ${guestKinds.join(', ')}`,
     });
@@ -219,7 +225,7 @@ class FieldReader {
     if (!Array.isArray(entries)) throw this.#invalid('disk', 'a file, or a list of files', value);
     return entries.map((entry: unknown) => {
       const [, file, path, mode] =
-        (typeof entry === 'string' && /^([^\0\n\r]+?)(?::(\/[^\0\n\r:]*)(?::(ro|rw))?)?$/.exec(entry)) || [];
+        (typeof entry === 'string' && /^([^\0\n\r:]+)(?::(\/[^\0\n\r:]*)(?::(ro|rw))?)?$/.exec(entry)) || [];
       if (file !== undefined) return { file, path, readOnly: mode === 'ro' };
       throw this.#invalid('disk', 'written as FILE, FILE:/mount/point or FILE:/mount/point:ro', entry);
     });

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { type DefinitionKey, definitionKeys, parseDefinition } from '../../src/unikernel/definition.ts';
+import {
+  type DefinitionKey,
+  definitionKeys,
+  parseDefinition,
+  rootOf,
+} from '../../src/unikernel/definition.ts';
+import { guestKinds } from '../../src/unikernel/guests/guest.ts';
 
 const source = '/r/x/unikernel.json';
 const least = { guest: 'raw', kernel: 'k.elf' };
@@ -9,7 +15,10 @@ t.test('parseDefinition() gives the least definition its defaults', async (t) =>
     guest: 'raw',
     kernel: 'k.elf',
     initrd: undefined,
+    disks: [],
+    root: undefined,
     cmdline: '',
+    version: undefined,
     memoryMiB: undefined,
     cpus: undefined,
     ports: [],
@@ -23,7 +32,13 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
     guest: 'linux',
     kernel: 'vmlinuz',
     initrd: 'initrd',
+    disks: [
+      { file: 'a.img', path: undefined, readOnly: false },
+      { file: '/b c.qcow2', path: '/data', readOnly: true },
+    ],
+    root: 'initrd',
     cmdline: 'ip={ipv4}  x="a b"',
+    version: '6.1',
     memoryMiB: 2048,
     cpus: 2,
     ports: [
@@ -37,12 +52,21 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
     guest: 'linux',
     kernel: 'vmlinuz',
     initrd: 'initrd',
+    root: 'initrd',
     cmdline: expected.cmdline,
+    version: '6.1',
     memory: '2GiB',
     machine: 'q35',
   };
-  const file = { ...texts, cpus: 2, ports: ['8080', '9090:90/udp'], powerButton: false };
-  const annotations = { ...texts, cpus: '2', ports: '8080,9090:90/udp', powerButton: 'false' };
+  const disk = ['a.img', '/b c.qcow2:/data:ro'];
+  const file = { ...texts, disk, cpus: 2, ports: ['8080', '9090:90/udp'], powerButton: false };
+  const annotations = {
+    ...texts,
+    disk: disk.join(','),
+    cpus: '2',
+    ports: '8080,9090:90/udp',
+    powerButton: 'false',
+  };
   t.strictSame(parseDefinition(file, source), expected);
   t.strictSame(parseDefinition(annotations, source), expected);
   t.strictSame(Object.keys(file).sort(), [...definitionKeys].sort(), 'no key is left out of this test');
@@ -67,6 +91,32 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
       `"kernel" in ${source} must be one line of text, not "a\\u0000b"`,
     ],
     ['initrd', true, 'UNIKERNEL_INVALID', `"initrd" in ${source} ${text} true`],
+    ['disk', 1, 'UNIKERNEL_INVALID', `"disk" in ${source} must be a file, or a list of files, not 1`],
+    ...['', ':/data', 'a:data', 'a:/b:c', 'a\nb', ['a', 1]].map(
+      (value): [key: DefinitionKey, value: unknown, code: string, problem: string] => [
+        'disk',
+        value,
+        'UNIKERNEL_INVALID',
+        `"disk" in ${source} must be written as FILE, FILE:/mount/point or FILE:/mount/point:ro, not ${JSON.stringify(
+          typeof value === 'string' ? value : value[1],
+        )}`,
+      ],
+    ),
+    [
+      'root',
+      'nfs',
+      'UNIKERNEL_INVALID',
+      `"root" in ${source} must be "none" or "initrd" or "disk" or "9p", not "nfs"`,
+    ],
+    [
+      'root',
+      '9p',
+      'UNIKERNEL_INVALID',
+      `"root" in ${source} is "9p", which a guest of type "raw" cannot have`,
+    ],
+    ['root', 'initrd', 'UNIKERNEL_INVALID', `"initrd" is missing from ${source}`],
+    ['root', 'disk', 'UNIKERNEL_INVALID', `"disk" is missing from ${source}`],
+    ['version', 0.16, 'UNIKERNEL_INVALID', `"version" in ${source} ${text} 0.16`],
     ['cmdline', 'a\nb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\nb"`],
     ['cmdline', 'a\rb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\rb"`],
     ['memory', 128, 'UNIKERNEL_INVALID', `"memory" in ${source} ${text} 128`],
@@ -117,6 +167,66 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
     (key) => key !== 'cpus' && !cases.some(([tested]) => tested === key),
   );
   t.strictSame(untested, [], 'every key has a wrong value in this test');
+});
+
+t.test('parseDefinition() knows every type of guest, and which one can do without a kernel', async (t) => {
+  for (const guest of guestKinds) {
+    t.equal(parseDefinition({ guest, kernel: 'k' }, source).guest, guest);
+    const fromDisk = () => parseDefinition({ guest, disk: 'd.img' }, source);
+    if (guest === 'nanos')
+      t.strictSame(fromDisk().disks, [{ file: 'd.img', path: undefined, readOnly: false }]);
+    else
+      t.throws(fromDisk, { code: 'UNIKERNEL_INVALID', message: `"kernel" is missing from ${source}` }, guest);
+  }
+  t.throws(() => parseDefinition({ guest: 'nanos' }, source), {
+    code: 'UNIKERNEL_INVALID',
+    message: `"disk" is missing from ${source}`,
+    hint: 'this guest type needs a disk image, or a kernel',
+  });
+  t.throws(() => parseDefinition({ guest: 'unikernel', kernel: 'k' }, source), {
+    code: 'GUEST_UNKNOWN',
+    hint: `known guest types: ${guestKinds.join(', ')}`,
+  });
+});
+
+t.test('parseDefinition() says what the guests of others would need', async (t) => {
+  for (const [guest, need] of [
+    ['rumprun', /tender of Solo5/],
+    ['solo5-hvt', /tender solo5-hvt.*"mirage"/],
+    ['solo5-spt', /tender solo5-spt.*"mirage"/],
+    ['includeos', /"raw"/],
+    ['freebsd', /"raw"/],
+  ] as const) {
+    t.throws(
+      () => parseDefinition({ guest, kernel: 'k' }, source),
+      {
+        code: 'GUEST_UNSUPPORTED',
+        message: `guest type "${guest}" in ${source} is one that ucrun cannot run`,
+        hint: need,
+      },
+      guest,
+    );
+  }
+});
+
+t.test('rootOf() is what was defined, else the first thing that can hold a root', async (t) => {
+  const cases: readonly [definition: object, root: string][] = [
+    [{ guest: 'linux' }, 'none'],
+    [{ guest: 'linux', initrd: 'i', disk: 'd' }, 'initrd'],
+    [{ guest: 'linux', initrd: 'i', disk: 'd', root: 'disk' }, 'disk'],
+    [{ guest: 'linux', disk: 'd' }, 'disk'],
+    [{ guest: 'linux', disk: 'd:/data' }, 'none'],
+    [{ guest: 'linux', root: '9p' }, '9p'],
+    [{ guest: 'unikraft', disk: 'd' }, 'none'],
+    [{ guest: 'hermit', initrd: 'i' }, 'none'],
+    [{ guest: 'nanos', disk: 'd' }, 'disk'],
+  ];
+  for (const [definition, root] of cases)
+    t.equal(
+      rootOf(parseDefinition({ kernel: 'k', ...definition }, source)),
+      root,
+      JSON.stringify(definition),
+    );
 });
 
 t.test('parseDefinition() writes keys as the source does', async (t) => {

@@ -2,7 +2,13 @@ import t from 'tap';
 import { defaultConfig } from '../../src/unikernel/config-defaults.ts';
 import { parseDefinition } from '../../src/unikernel/definition.ts';
 import type { KernelFormat } from '../../src/unikernel/kernel-format.ts';
-import { type MachineRequest, planMachine, sandboxMemoryLimit } from '../../src/unikernel/machine.ts';
+import {
+  type MachineRequest,
+  type MachineShare,
+  planMachine,
+  sandboxMemoryLimit,
+} from '../../src/unikernel/machine.ts';
+import { type PlannedVolume, planVolumes } from '../../src/unikernel/volumes.ts';
 import { tcg } from './support/plans.ts';
 
 const pvh: KernelFormat = { kind: 'pvh-elf', bits: 64 };
@@ -12,19 +18,29 @@ const MiB = 1024 * 1024;
 
 interface Case {
   readonly definition?: object;
-  readonly format?: KernelFormat;
+  readonly format?: KernelFormat | 'none';
+  readonly volumes?: readonly PlannedVolume[];
+  readonly rootShare?: MachineShare;
   readonly limits?: Partial<MachineRequest['limits']>;
   readonly config?: Partial<typeof defaultConfig.machine>;
   readonly extraArgs?: readonly string[];
   readonly loadedBytes?: number;
 }
 
-function plan({ definition, format = pvh, limits, config, extraArgs = [], loadedBytes = 20_000 }: Case) {
+function plan({
+  definition,
+  format = pvh,
+  limits,
+  config,
+  extraArgs = [],
+  loadedBytes = 20_000,
+  ...rest
+}: Case) {
   return planMachine({
     definition: parseDefinition({ guest: 'raw', kernel: 'k.elf', ...definition }, 'a test'),
-    format,
-    volumes: [],
-    rootShare: undefined,
+    format: format === 'none' ? undefined : format,
+    volumes: rest.volumes ?? [],
+    rootShare: rest.rootShare,
     limits: { memoryLimitBytes: undefined, cpuQuota: undefined, ...limits },
     config: { vmm: { ...defaultConfig.vmm, extraArgs }, machine: { ...defaultConfig.machine, ...config } },
     accelerator: tcg,
@@ -74,6 +90,12 @@ t.test('planMachine() chooses the fastest model, and the firmware that can start
       ['linux', bzImage, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
       ['linux', bzImage, 'microvm', { model: 'microvm', bus: 'mmio', firmware: undefined }],
       ['linux', pvh, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
+      ['unikraft', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: false }],
+      ['mirage', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: false }],
+      ['hermit', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
+      ['mewz', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
+      ['osv', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
+      ['nanos', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
     ];
   for (const [guest, format, machine, expected] of cases) {
     const definition = { guest, ...(machine === undefined ? {} : { machine }) };
@@ -81,13 +103,59 @@ t.test('planMachine() chooses the fastest model, and the firmware that can start
   }
 });
 
+t.test('planMachine() boots a guest without a kernel from its first disk', async (t) => {
+  const definition = { guest: 'nanos', kernel: undefined, disk: 'd.img' };
+  t.match(plan({ definition, format: 'none' }), { boot: 'disk', model: 'q35', firmware: undefined });
+  t.throws(() => plan({ definition: { ...definition, machine: 'microvm' }, format: 'none' }), {
+    code: 'KERNEL_INVALID',
+    message: 'a guest of type "nanos" cannot be booted from its disk on microvm',
+    hint: 'set the machine to "q35"',
+  });
+});
+
+t.test(
+  'planMachine() puts disks of the unikernel before those of the volumes, and the root before other shares',
+  async (t) => {
+    const requests = (['directory', 'file', 'directory'] as const).map((sourceKind, index) => ({
+      destination: `/v${index}`,
+      source: sourceKind === 'file' ? `/s${index}.qcow2` : `/s${index}`,
+      sourceKind,
+      readOnly: index > 0,
+    }));
+    const machine = plan({
+      definition: { guest: 'linux', disk: ['a.img', 'b.qcow2:/data:ro'] },
+      volumes: planVolumes(requests, 'linux', { share: true, disk: true }, 2),
+      rootShare: { tag: 'fs0', readOnly: true },
+    });
+    t.strictSame(machine.disks, [
+      { isOverlay: true, format: 'qcow2', baseFormat: 'raw', readOnly: false },
+      { isOverlay: true, format: 'qcow2', baseFormat: 'qcow2', readOnly: true },
+      { isOverlay: false, format: 'qcow2', readOnly: true },
+    ]);
+    t.strictSame(machine.shares, [
+      { tag: 'fs0', readOnly: true },
+      { tag: 'fs1', readOnly: false },
+      { tag: 'fs2', readOnly: true },
+    ]);
+  },
+);
+
 t.test('planMachine() refuses a kernel that guest or machine cannot boot', async (t) => {
   const cases: readonly [what: Case, problem: string, hint: string][] = [
-    [{ format: bzImage }, 'is a Linux bzImage, not a raw ELF', 'set the guest type to "linux"'],
+    [
+      { format: bzImage },
+      'is a Linux bzImage, but a guest of type "raw" needs an ELF file with a PVH note or a multiboot ELF file',
+      'set the guest type to "linux"',
+    ],
     [
       { definition: { guest: 'linux' }, format: multiboot },
-      'is a multiboot ELF, not a Linux kernel',
-      'set the guest type to "raw"',
+      'is a multiboot ELF file, but a guest of type "linux" needs a Linux bzImage or an ELF file with a PVH note',
+      'set the guest type to "raw" or "unikraft" or "mirage" or "hermit" or "mewz"',
+    ],
+    [
+      { definition: { guest: 'nanos' }, format: multiboot },
+      'is a multiboot ELF file, but a guest of type "nanos" needs an ELF file with a PVH note',
+      'set the guest type to "raw" or "unikraft" or "mirage" or "hermit" or "mewz"',
     ],
     [
       { definition: { machine: 'microvm' }, format: multiboot },
@@ -133,6 +201,21 @@ t.test('planMachine() keeps the guest within the memory limit', async (t) => {
       `${memory}, limit ${limitMiB} MiB`,
     );
   }
+});
+
+t.test('planMachine() gives a guest type what it usually needs, where nobody says how much', async (t) => {
+  const mewz = (what: Case) =>
+    plan({ ...what, format: multiboot, definition: { guest: 'mewz', ...what.definition } }).memoryMiB;
+  t.equal(mewz({}), 512);
+  t.equal(mewz({ config: { memoryMiB: 1024 } }), 1024);
+  t.equal(mewz({ definition: { memory: '64MiB' } }), 64);
+  t.equal(mewz({ limits: { memoryLimitBytes: 256 * MiB } }), 256);
+  t.throws(() => mewz({ definition: { memory: '8MiB' } }), { code: 'MEMORY_INVALID', hint: / 16 MiB: / });
+  t.throws(() => plan({ definition: { guest: 'nanos', memory: '64MiB' } }), {
+    code: 'MEMORY_INVALID',
+    message: '64 MiB of memory is too little for the guest',
+    hint: / 96 MiB: /,
+  });
 });
 
 t.test('planMachine() refuses less memory than a machine, or what is loaded into it, needs', async (t) => {

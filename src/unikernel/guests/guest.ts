@@ -3,7 +3,7 @@ import type { KernelFormat } from '../kernel-format.ts';
 import type { GuestNetwork } from '../network-plan.ts';
 import type { GuestVolume } from '../volumes.ts';
 
-export const guestKinds = ['raw', 'linux'] as const;
+export const guestKinds = ['raw', 'linux', 'unikraft', 'nanos', 'mirage', 'hermit', 'mewz', 'osv'] as const;
 export type GuestKind = (typeof guestKinds)[number];
 
 /**

@@ -1,0 +1,28 @@
+import type { GuestSupport } from './guest.ts';
+import { unmountable } from './refusal.ts';
+
+/**
+ * A Nanos image. Its kernel reads no command line: address, environment, arguments and mounts are in the root tuple of its file
+ * system, where ucrun writes them before the start.
+ * @see nanovms/nanos src/x86_64/kernel_machine.c, src/kernel/init.c, src/kernel/storage.c
+ */
+export const nanos: GuestSupport = {
+  powerButton: true,
+  formats: ['pvh-elf'],
+  bootsFromDisk: true,
+  // On microvm it wants an I/O APIC of another kind, and hangs without a word if it does not get it.
+  preferredModel: () => 'q35',
+  needsModernVirtio: false,
+  hasRandomDevice: true,
+  defaultMemoryMiB: 256,
+  leastMemoryMiB: 96,
+  roots: ['disk'],
+  volumes: { share: true, disk: true },
+  commandLine({ volumes }) {
+    for (const volume of volumes) {
+      if (volume.kind === 'share' && volume.file !== undefined)
+        throw unmountable(volume.path, 'nanos', 'it can mount a directory, and no single file');
+    }
+    return '';
+  },
+};
