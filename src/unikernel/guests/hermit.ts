@@ -25,6 +25,7 @@ export const hermit: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { share: false, disk: false },
+  settingsIn: 'command-line',
   commandLine({ cmdline, version, network, env, args }) {
     const hasEnvironment = !isBeforeEnvironment(version);
     const words = [

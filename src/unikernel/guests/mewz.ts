@@ -21,6 +21,7 @@ export const mewz: GuestSupport = {
   leastMemoryMiB: 16,
   roots: [],
   volumes: { share: false, disk: false },
+  settingsIn: 'command-line',
   commandLine({ cmdline, args, network }) {
     const [argument] = args;
     if (argument !== undefined)

@@ -23,6 +23,7 @@ export const mirage: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { share: false, disk: true },
+  settingsIn: 'command-line',
   commandLine({ cmdline, args, network, volumes }) {
     const disks = volumes.map((volume) => (volume.kind === 'disk' ? volume.index + 1 : 0));
     checkCount(Math.max(0, ...disks), 'mirage', 1, 'disks');

@@ -18,6 +18,7 @@ export const nanos: GuestSupport = {
   leastMemoryMiB: 96,
   roots: ['disk'],
   volumes: { share: true, disk: true },
+  settingsIn: 'nanos-image',
   commandLine({ volumes }) {
     for (const volume of volumes) {
       if (volume.kind === 'share' && volume.file !== undefined)

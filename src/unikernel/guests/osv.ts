@@ -24,6 +24,7 @@ export const osv: GuestSupport = {
   leastMemoryMiB: 11,
   roots: ['disk'],
   volumes: { share: false, disk: false },
+  settingsIn: 'command-line',
   commandLine({ cmdline, args, env, network, workingDirectory }) {
     const options = [
       ...networkOptions(network),

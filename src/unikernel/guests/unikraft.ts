@@ -35,6 +35,7 @@ export const unikraft: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
   volumes: { share: true, disk: false },
+  settingsIn: 'command-line',
   commandLine(input) {
     const features = unikraftFeatures(input.version);
     const free = input.cmdline.split(/\s+/).filter((word) => word !== '');
