@@ -2,7 +2,7 @@ import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
 import type { NanosCard, NanosMount, NanosSettings } from './settings.ts';
 import type { TfsEdit, TfsEdits } from './tfs-encoder.ts';
-import { byteString, childTuple, isTuple, type TfsTuple } from './tfs-value.ts';
+import { byteString, childTuple, isTuple, isVector, type TfsTuple } from './tfs-value.ts';
 
 /**
  * What settings change in the manifest, which is the root tuple; files and directories are another matter.
@@ -63,22 +63,26 @@ function argumentsEdit(root: TfsTuple, args: readonly string[]): TfsEdit {
   return { kind: 'list', texts: [String(name), ...args.map(byteString)] };
 }
 
-function isVector(value: unknown): value is { readonly items: readonly unknown[] } {
-  return typeof value === 'object' && value !== null && 'items' in value;
-}
-
 /**
  * Interface N (from 1) is described by the tuple `enN`; of the first one what is at the top of the root tuple counts as long as
  * there is no `en1`, and older kernels know only that.
  * @see nanovms/nanos src/net/net.c (init_network_iface, get_static_config)
  */
 function cardEdits(root: TfsTuple, card: NanosCard, index: number): readonly NamedEdit[] {
-  const edits = addressEdits(card);
   const name = `en${index + 1}`;
-  const isAtTop = index === 0 && childTuple(root, name) === undefined;
-  if (isAtTop || edits.length === 0) return edits;
-  return [[name, merge(edits)]];
+  const tuple = childTuple(root, name);
+  const isAtTop = index === 0 && tuple === undefined;
+  const old = isAtTop ? root : tuple;
+  const edits = addressEdits(card);
+  const named = new Set(edits.map(([key]) => key));
+  // An address from the time when the image was made would be no use here.
+  const stale = addressKeys.filter((key) => !named.has(key) && old?.entries.has(key));
+  const all = [...edits, ...stale.map((key): NamedEdit => [key, { kind: 'remove' }])];
+  if (isAtTop || all.length === 0) return all;
+  return [[name, merge(all)]];
 }
+
+const addressKeys = ['ipaddr', 'netmask', 'gateway', 'ip6addr'];
 
 function addressEdits({ ipv4, ipv4Gateway, ipv6, mtu }: NanosCard): readonly NamedEdit[] {
   return [

@@ -34,15 +34,19 @@ export function isTuple(value: TfsValue | undefined): value is TfsTuple {
   return typeof value === 'object' && value !== null && value.kind === 'tuple';
 }
 
+export function isVector(value: TfsValue | undefined): value is TfsVector {
+  return typeof value === 'object' && value !== null && value.kind === 'vector';
+}
+
 /** The tuple that `name` stands for in `tuple`, if there is one. */
 export function childTuple(tuple: TfsTuple | undefined, name: string): TfsTuple | undefined {
   const value = tuple?.entries.get(name);
   return isTuple(value) ? value : undefined;
 }
 
-/** A number that is written as one or in decimal digits; both are in use. */
+/** A number, not below 0, that is written as one or in decimal digits; both are in use. */
 export function numberOf(value: TfsValue | undefined): number | undefined {
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number') return value < 0 ? undefined : value;
   if (typeof value !== 'string' || !/^[0-9]{1,15}$/.test(value)) return undefined;
   return Number(value);
 }

@@ -57,6 +57,7 @@ const cases = [
   { name: 'no such file', kernel: undefined, message: /has no file "kernel"/ },
   { name: 'a directory', kernel: { children: {} }, message: /has no file "kernel"/ },
   { name: 'a giant', kernel: { filelength: '99999999999', extents: {} }, message: /too large/ },
+  { name: 'a size below zero', kernel: { filelength: -5, extents: {} }, message: /has no file "kernel"/ },
   {
     name: 'an extent outside',
     kernel: { filelength: '512', extents: { 0: { ...extent, offset: '100000' } } },

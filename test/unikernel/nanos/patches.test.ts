@@ -146,6 +146,18 @@ t.test('planNanosPatches() describes further cards, and one that has a tuple, by
   t.notOk('ipaddr' in manifest || 'en3' in manifest);
 });
 
+t.test('planNanosPatches() takes out an address that the image has and the container has not', async (t) => {
+  const stale = { ipaddr: '10.0.0.5', netmask: '255.0.0.0', gateway: '10.0.0.1', ip6addr: 'fd00::5' };
+  const bare = { ipv4: undefined, ipv4Gateway: undefined, ipv6: undefined, mtu: undefined };
+  const { manifest } = patch(
+    { version: 5, root: { ...root, ...stale, en2: { ...stale, mtu: '9000' } } },
+    { cards: [{ ...card, ipv6: undefined, mtu: undefined }, bare] },
+  );
+  t.match(manifest, { ipaddr: '10.88.0.7', netmask: '255.255.0.0', gateway: '10.88.0.1' });
+  t.notOk('ip6addr' in manifest);
+  t.strictSame(manifest.en2, { mtu: '9000' });
+});
+
 t.test('planNanosPatches() adds mounts, and the directories for them', async (t) => {
   const { manifest } = patch(
     { version: 5, root: { ...root, mounts: { old: '/old' } } },
