@@ -1,11 +1,12 @@
 import t from 'tap';
 import { RuntimeError } from '../../../src/base/runtime-error.ts';
 import { findBootFile, readBootFile } from '../../../src/unikernel/nanos/boot-file.ts';
-import { readNanosImage } from '../../../src/unikernel/nanos/image.ts';
+import { type NanosImage, readNanosImage } from '../../../src/unikernel/nanos/image.ts';
 import { klogBytes } from '../../../src/unikernel/nanos/klog.ts';
 import { isNanosImage, readNanosDisk } from '../../../src/unikernel/nanos/partitions.ts';
-import { planNanosPatches } from '../../../src/unikernel/nanos/patches.ts';
+import { type NanosPatchPlan, planNanosPatches } from '../../../src/unikernel/nanos/patches.ts';
 import type { NanosSettings } from '../../../src/unikernel/nanos/settings.ts';
+import { childTuple } from '../../../src/unikernel/nanos/tfs-value.ts';
 import { nanosDisk, RawFile, reader } from '../support/nanos-image.ts';
 import { Random } from '../support/random.ts';
 
@@ -97,30 +98,47 @@ function mutate(random: Random, base: Buffer): Buffer {
   return disk;
 }
 
+/** What an error that is meant for a reader leaves of an attempt. */
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof RuntimeError) return undefined;
+    throw error;
+  }
+}
+
 /** @returns whether the image could be used */
 function tryImage(disk: Buffer): boolean {
   isNanosImage(reader(disk));
-  try {
-    const image = readNanosImage(reader(disk));
-    const { patches, diskSizeBytes } = planNanosPatches(image, settings);
-    const { last, endOffset } = image.log;
-    const logEnd = image.root.offset + last.offset + endOffset;
-    const segmentEnd = image.root.offset + last.offset + last.sizeBytes;
-    const areas = [
-      [image.klogOffset, image.klogOffset + klogBytes],
-      [logEnd, segmentEnd],
-      [disk.length, diskSizeBytes],
-    ] as const;
-    for (const { offset, bytes } of patches) {
-      const end = offset + bytes.length;
-      if (!areas.some(([from, to]) => offset >= from && end <= to))
-        throw new Error(`a patch at ${offset} of ${bytes.length} bytes is outside ${JSON.stringify(areas)}`);
-    }
-    readBootFile(reader(disk), findBootFile(reader(disk), image, 'kernel'));
-    return true;
-  } catch (error) {
-    if (error instanceof RuntimeError) return false;
-    throw error;
+  attempt(() =>
+    readBootFile(reader(disk), findBootFile(reader(disk), readNanosDisk(reader(disk)), 'kernel')),
+  );
+  const image = attempt(() => readNanosImage(reader(disk)));
+  if (image === undefined) return false;
+  const plan = attempt(() => planNanosPatches(image, settings));
+  if (plan === undefined) return false;
+  checkAreas(disk, image, plan);
+  const patched = Buffer.alloc(plan.diskSizeBytes);
+  disk.copy(patched);
+  for (const { offset, bytes } of plan.patches) patched.set(bytes, offset);
+  const environment = childTuple(readNanosImage(reader(patched)).log.root, 'environment');
+  if (environment?.entries.get('NEW') !== 'x') throw new Error('the patched image lacks a variable');
+  return true;
+}
+
+function checkAreas(disk: Buffer, image: NanosImage, { patches, diskSizeBytes }: NanosPatchPlan): void {
+  const { last, endOffset } = image.log;
+  const segment = image.root.offset + last.offset;
+  const areas = [
+    [image.klogOffset, image.klogOffset + klogBytes],
+    [segment + endOffset, segment + last.sizeBytes],
+    [disk.length, diskSizeBytes],
+  ] as const;
+  for (const { offset, bytes } of patches) {
+    const end = offset + bytes.length;
+    if (!areas.some(([from, to]) => offset >= from && end <= to))
+      throw new Error(`a patch at ${offset} of ${bytes.length} bytes is outside ${JSON.stringify(areas)}`);
   }
 }
 
