@@ -37,7 +37,7 @@ export interface LogSegment {
   readonly version: TfsVersion;
 }
 
-/** The metadata of some 150,000 files, in segments of 512 KiB. */
+/** The metadata of 100,000 files and more, in segments of 512 KiB. */
 const maxLogBytes = 32 * 1024 * 1024;
 const maxSegments = 1024;
 const uuidBytes = 16;

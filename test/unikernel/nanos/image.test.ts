@@ -2,7 +2,14 @@ import t from 'tap';
 import { readNanosImage } from '../../../src/unikernel/nanos/image.ts';
 import { isNanosImage, isNanosVolume, readNanosDisk } from '../../../src/unikernel/nanos/partitions.ts';
 import { readVolumeIdentity } from '../../../src/unikernel/nanos/tfs-log.ts';
-import { type DiskOptions, nanosDisk, nanosVolume, RawFile, reader } from '../support/nanos-image.ts';
+import {
+  type DiskOptions,
+  type ManifestValue,
+  nanosDisk,
+  nanosVolume,
+  RawFile,
+  reader,
+} from '../support/nanos-image.ts';
 import { manifestOf } from '../support/nanos-manifest.ts';
 
 const root = {
@@ -118,3 +125,20 @@ for (const { name, disk, message } of cases) {
     t.throws(() => readNanosImage(reader(disk)), { code: 'IMAGE_INVALID', message });
   });
 }
+
+t.test('readNanosImage() refuses an image with entries without end', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 700 }, (_, index) => [`n${index}`, '']));
+  const updates = Array.from({ length: 1001 }, () => many);
+  const disk = nanosDisk({ version: 5, root: {}, updates });
+  t.throws(() => readNanosImage(reader(disk)), {
+    code: 'IMAGE_INVALID',
+    message: /more than 700000 entries/,
+  });
+});
+
+t.test('readNanosImage() refuses tuples that are nested too deep', async (t) => {
+  let tuple: Record<string, ManifestValue> = {};
+  for (let depth = 0; depth < 600; depth++) tuple = { a: tuple };
+  const disk = nanosDisk({ version: 5, root: tuple });
+  t.throws(() => readNanosImage(reader(disk)), { code: 'IMAGE_INVALID', message: /nested too deep/ });
+});
