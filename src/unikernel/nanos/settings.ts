@@ -22,11 +22,11 @@ export interface NanosCard {
   readonly mtu: number | undefined;
 }
 
-/** Volume in the image's file system. */
+/** A volume, and the directory of the root file system in which the guest sees it. */
 export interface NanosMount {
   /** The label or UUID of a disk that is a volume, or `%N` for a 9p share, or SCSI disk, that is the Nth. */
   readonly volume: string;
-  /** A directory in the root file system, which is made if it is missing. */
+  /** Made if it is missing. */
   readonly path: string;
   readonly isReadOnly: boolean;
 }
