@@ -151,14 +151,15 @@ t.test(
     for (let index = 0; index < images; index++) {
       const random = new Random(seed + index * 7919);
       const disk = mutate(random, bases[index % bases.length] as Buffer);
-      const start = performance.now();
+      // The processor's time, since others may be busy, too.
+      const start = process.cpuUsage();
       try {
         if (tryImage(disk)) usable++;
       } catch (error) {
         t.fail(`image ${index} of seed ${seed}: ${error instanceof Error ? error.stack : error}`);
         return;
       }
-      slowestMs = Math.max(slowestMs, performance.now() - start);
+      slowestMs = Math.max(slowestMs, process.cpuUsage(start).user / 1000);
     }
     t.ok(slowestMs < 1000, `the slowest image took ${slowestMs.toFixed(1)} ms`);
     t.ok(usable > images / 100 && usable < images, `${usable} images could be used`);
