@@ -1,16 +1,19 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
+import { guests } from '../unikernel/guests/index.ts';
 import type { GuestVolume } from '../unikernel/volumes.ts';
 import { engineInits } from './container-volumes.ts';
 import { guestEnvironment } from './guest-environment.ts';
+import { readVolumeLabel } from './nanos-image.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
 
 /** What a guest's command line is made of, but for its network, which is known only at start. */
 export function guestInput(
-  { definition, volumes, ports }: Pick<ResolvedUnikernel, 'definition' | 'volumes' | 'ports'>,
+  unikernel: Pick<ResolvedUnikernel, 'definition' | 'disks' | 'volumes' | 'ports'>,
   found: UnikernelBundle,
 ): Omit<GuestInput, 'network'> {
+  const { definition, volumes, ports } = unikernel;
   const { env, hostname, cwd } = found.spec;
   return {
     ...programOf(definition, found),
@@ -19,7 +22,7 @@ export function guestInput(
     workingDirectory: cwd === '/' ? undefined : cwd,
     hostname,
     root: rootOf(definition),
-    volumes: [...mountedDisks(definition), ...volumes.map(({ guest }) => guest)],
+    volumes: withLabels([...mountedDisks(definition), ...volumes.map(({ guest }) => guest)], unikernel),
     port: ports[0]?.guest,
   };
 }
@@ -28,6 +31,21 @@ export function guestInput(
 function mountedDisks({ disks }: UnikernelDefinition): readonly GuestVolume[] {
   return disks.flatMap(({ path, readOnly }, index) =>
     path === undefined ? [] : [{ kind: 'disk', index, path, readOnly }],
+  );
+}
+
+/** Nanos goes by what a volume calls itself. @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
+function withLabels(
+  mounted: readonly GuestVolume[],
+  { definition, disks, volumes }: Pick<ResolvedUnikernel, 'definition' | 'disks' | 'volumes'>,
+): readonly GuestVolume[] {
+  if (guests[definition.guest].settingsIn !== 'nanos-image') return mounted;
+  const sources = [
+    ...disks,
+    ...volumes.filter(({ guest }) => guest.kind === 'disk').map(({ source }) => source),
+  ];
+  return mounted.map((volume) =>
+    volume.kind === 'disk' ? { ...volume, label: readVolumeLabel(sources[volume.index] ?? '') } : volume,
   );
 }
 

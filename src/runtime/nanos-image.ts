@@ -1,7 +1,8 @@
+import { RuntimeError } from '../base/runtime-error.ts';
 import { writeOverlay } from '../host/disk-image.ts';
 import { withKernelReader } from '../host/files.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
-import type { KernelReader } from '../unikernel/kernel-format.ts';
+import { identifyKernel, type KernelFormat } from '../unikernel/kernel-format.ts';
 import { findBootFile, readBootFile } from '../unikernel/nanos/boot-file.ts';
 import { nanosSettings } from '../unikernel/nanos/guest-settings.ts';
 import { readNanosImage } from '../unikernel/nanos/image.ts';
@@ -19,19 +20,30 @@ export interface KlogPlace {
   readonly fileOffset: number;
 }
 
-/**
- * The kernel on a Nanos image's boot partition, which QEMU starts faster than the image's own boot loader does.
- * @throws RuntimeError IMAGE_INVALID
- */
-export function readNanosKernel(image: string): Uint8Array {
-  return withKernelReader(image, (disk) =>
-    readBootFile(disk, findBootFile(disk, readNanosDisk(disk), 'kernel')),
-  );
+/** A kernel that is in a disk, and what QEMU can do with it. */
+export interface OwnKernel {
+  readonly bytes: Uint8Array;
+  readonly format: KernelFormat;
 }
 
-/** A kernel in memory, to be looked at like one in a file. */
-export function kernelInMemory(bytes: Uint8Array): KernelReader {
-  return { sizeBytes: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+/**
+ * The kernel on a Nanos image's boot partition, which QEMU starts faster than the image's own boot loader does.
+ * @returns undefined if there is none that QEMU can start: then the boot loader has to
+ */
+export function readNanosKernel(image: string): OwnKernel | undefined {
+  return withKernelReader(image, (disk) => {
+    try {
+      const bytes = readBootFile(disk, findBootFile(disk, readNanosDisk(disk), 'kernel'));
+      const format = identifyKernel({
+        sizeBytes: bytes.length,
+        read: (offset, length) => bytes.subarray(offset, offset + length),
+      });
+      return format?.kind === 'pvh-elf' ? { bytes, format } : undefined;
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === 'IMAGE_INVALID') return undefined;
+      throw error;
+    }
+  });
 }
 
 /**
@@ -43,12 +55,12 @@ export function planNanosOverlay(
   disks: readonly { readonly base: string }[],
   input: GuestInput,
 ): { readonly overlay: Qcow2Overlay; readonly klog: KlogPlace } {
-  const settings = nanosSettings(input, (index) => volumeLabel(disks, index));
+  const settings = nanosSettings(input);
   return withKernelReader(disks[0]?.base ?? '', (disk) => {
     const image = readNanosImage(disk);
     const { patches, diskSizeBytes } = planNanosPatches(image, settings);
     const overlay = planQcow2Overlay({
-      virtualSizeBytes: Math.ceil(diskSizeBytes / sectorBytes) * sectorBytes,
+      virtualSizeBytes: diskSizeBytes + roomBytes,
       backingPath: sandboxPaths.base(0),
       backingFormat: 'raw',
       patches,
@@ -61,7 +73,8 @@ export function planNanosOverlay(
   });
 }
 
-const sectorBytes = 512;
+/** What a guest may write beyond its image, which is made to the size of what is in it. It costs nothing until it is written. */
+const roomBytes = 1024 ** 3;
 /** Beyond a cluster of the overlay what follows on the disk may be elsewhere in the file. */
 const klogAlignment = 65536;
 
@@ -72,7 +85,10 @@ export function writeNanosOverlay(record: ContainerRecord, input: GuestInput): K
   return klog;
 }
 
-/** @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
-function volumeLabel(disks: readonly { readonly base: string }[], index: number): string {
-  return withKernelReader(disks[index]?.base ?? '', (disk) => readVolumeIdentity(disk).label);
+/** What a volume calls itself. @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
+export function readVolumeLabel(path: string): string {
+  return withKernelReader(path, (disk) => {
+    const { label, uuid } = readVolumeIdentity(disk);
+    return label === '' ? uuid : label;
+  });
 }

@@ -18,7 +18,7 @@ import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
 import { isResolvConf, kernelPlaces, mountsForRoot, volumeRequests } from './container-volumes.ts';
-import { kernelInMemory, readNanosKernel } from './nanos-image.ts';
+import { type OwnKernel, readNanosKernel } from './nanos-image.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
 import { findUnikernelFiles, type UnikernelFiles } from './unikernel-files.ts';
@@ -34,7 +34,7 @@ export interface UnikernelBundle {
 /** What does not depend on this ucrun's state: the unikernel, its files, and the machine for it. */
 export interface ResolvedUnikernel extends UnikernelFiles {
   /** A kernel that is in one of its disks, and no file of its own. */
-  readonly ownKernel: Uint8Array | undefined;
+  readonly ownKernel: OwnKernel | undefined;
   readonly volumes: readonly PlannedVolume[];
   readonly root: SharedRoot | undefined;
   readonly machine: MachinePlan;
@@ -55,7 +55,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
     kernel === undefined && guests[definition.guest].settingsIn === 'nanos-image'
       ? readNanosKernel(disks[0] ?? '')
       : undefined;
-  const format = formatOf(files, ownKernel);
+  const format = ownKernel?.format ?? formatOf(files);
   const volumes = volumesOf(found, definition);
   const root = sharedRoot(found, definition);
   const qemu = findQemu(config.vmm.qemu, env.PATH);
@@ -85,17 +85,13 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
       config,
       accelerator,
       qemu,
-      loadedBytes: sizeOf(kernel) + (ownKernel?.length ?? 0) + sizeOf(initrd),
+      loadedBytes: sizeOf(kernel) + (ownKernel?.bytes.length ?? 0) + sizeOf(initrd),
     }),
     network: networkIntent(call, spec, ports),
   };
 }
 
-function formatOf(
-  { definition, kernel, disks }: UnikernelFiles,
-  ownKernel: Uint8Array | undefined,
-): KernelFormat | undefined {
-  if (ownKernel !== undefined) return requireKernelFormat(kernelInMemory(ownKernel), disks[0] ?? '');
+function formatOf({ definition, kernel }: UnikernelFiles): KernelFormat | undefined {
   if (kernel === undefined) return undefined;
   return withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel ?? kernel));
 }

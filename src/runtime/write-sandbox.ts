@@ -71,7 +71,7 @@ function kernelFile(
 ): string | undefined {
   if (ownKernel === undefined) return kernel === undefined ? undefined : readable(kernel, 'kernel');
   const path = `${paths.overlays}/kernel`;
-  writeFileSync(path, ownKernel, { mode: 0o444 });
+  writeFileSync(path, ownKernel.bytes, { mode: 0o444 });
   return path;
 }
 

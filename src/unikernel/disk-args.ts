@@ -1,3 +1,4 @@
+import { guests } from './guests/index.ts';
 import type { MachineDisk, MachinePlan, MachineShare } from './machine.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
@@ -28,11 +29,13 @@ export function diskArgs(machine: MachinePlan): readonly string[] {
  * @see qemu(1), "-fsdev local"
  */
 export function shareArgs(machine: MachinePlan): readonly string[] {
-  return machine.shares.flatMap((share) => [
+  // Nanos counts shares, and takes the tag for the number.
+  const isNumbered = guests[machine.guest].settingsIn === 'nanos-image';
+  return machine.shares.flatMap((share, index) => [
     '-fsdev',
     fileSystem(share),
     '-device',
-    virtioDevice(machine, '9p', [`fsdev=${share.tag}`, `mount_tag=${share.tag}`]),
+    virtioDevice(machine, '9p', [`fsdev=${share.tag}`, `mount_tag=${isNumbered ? index : share.tag}`]),
   ]);
 }
 

@@ -88,6 +88,7 @@ export function planMachine({
     definition.model ??
     (config.machine.model === 'auto' ? support.preferredModel(format) : config.machine.model);
   checkBootable(definition, format, model);
+  checkShares(definition.guest, model, volumes);
   return {
     guest: definition.guest,
     model,
@@ -125,7 +126,7 @@ export function planMachine({
         guest.kind === 'share' ? [{ tag: guest.tag, readOnly: guest.readOnly }] : [],
       ),
     ],
-    modernVirtio: support.needsModernVirtio,
+    modernVirtio: support.prefersModernVirtio,
     accelerator,
     qemu,
     extraArgs: config.vmm.extraArgs,
@@ -180,6 +181,22 @@ function checkBootable(
         format.bits === 64 ? 'link it as a 32-bit ELF, or give it a PVH note' : 'set the machine to "q35"',
     });
   }
+  if (model === 'microvm' && guests[guest].microvm === undefined) {
+    throw new RuntimeError('KERNEL_INVALID', `a guest of type "${guest}" does not run on microvm`, {
+      hint: 'set the machine to "q35"',
+    });
+  }
+}
+
+/** @throws RuntimeError VOLUME_UNSUPPORTED */
+function checkShares(guest: GuestKind, model: MachineModel, volumes: readonly PlannedVolume[]): void {
+  const share = volumes.find((volume) => volume.guest.kind === 'share');
+  if (model !== 'microvm' || share === undefined || guests[guest].microvm?.shares !== false) return;
+  throw new RuntimeError(
+    'VOLUME_UNSUPPORTED',
+    `volume "${share.guest.path}" cannot be given to a guest of type "${guest}" on microvm`,
+    { hint: 'set the machine to "q35"' },
+  );
 }
 
 interface MemoryWishes {

@@ -2,6 +2,7 @@ import { assertNever } from '../base/assert-never.ts';
 import { diskArgs, shareArgs } from './disk-args.ts';
 import { guests } from './guests/index.ts';
 import type { MachinePlan } from './machine.ts';
+import { leastMicrovm, microvmMachine } from './microvm.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
@@ -80,7 +81,7 @@ function bootArgs({ boot, hasInitrd }: MachinePlan, commandLine: string): readon
   }
 }
 
-function machineArgs({ model, accelerator, firmware }: MachinePlan): readonly string[] {
+function machineArgs({ guest, model, accelerator, firmware }: MachinePlan): readonly string[] {
   const acceleratorArgs = [
     // Without a size QEMU's translation cache may grow to 1 GiB, beyond any container's limit.
     '-accel',
@@ -92,7 +93,7 @@ function machineArgs({ model, accelerator, firmware }: MachinePlan): readonly st
     case 'microvm':
       return [
         '-M',
-        'microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,acpi=on,auto-kernel-cmdline=on',
+        microvmMachine(guests[guest].microvm ?? leastMicrovm),
         '-global',
         'virtio-mmio.force-legacy=false',
         ...acceleratorArgs,

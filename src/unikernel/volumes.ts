@@ -20,6 +20,8 @@ export type GuestVolume =
       readonly kind: 'disk';
       /** Which disk of the machine it is, counted from 0. */
       readonly index: number;
+      /** What the volume calls itself, where the guest goes by that; undefined: nobody looked. */
+      readonly label?: string | undefined;
       readonly path: string;
       readonly readOnly: boolean;
     };

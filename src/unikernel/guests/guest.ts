@@ -1,5 +1,6 @@
 import type { MachineModel } from '../definition.ts';
 import type { KernelFormat } from '../kernel-format.ts';
+import type { MicrovmParts } from '../microvm.ts';
 import type { GuestNetwork } from '../network-plan.ts';
 import type { GuestVolume } from '../volumes.ts';
 
@@ -42,10 +43,15 @@ export interface GuestSupport {
   readonly formats: readonly KernelFormat['kind'][];
   /** Whether it can be started from its first disk, without a kernel beside it. */
   readonly bootsFromDisk: boolean;
+  /** What QEMU's microvm has for it; undefined: it does not run there. */
+  readonly microvm: MicrovmParts | undefined;
   /** The machine that suits it best, where nobody says which. */
   preferredModel(format: KernelFormat | undefined): MachineModel;
-  /** Whether its drivers need virtio devices of version 1 without the older interface beside it. */
-  readonly needsModernVirtio: boolean;
+  /**
+   * Whether its drivers are to have virtio devices of version 1 alone. Beside the older interface each has ports: qboot gives the fifth
+   * device on PCI those of the exit protocol.
+   */
+  readonly prefersModernVirtio: boolean;
   /** What it usually needs, where nobody says how much memory it gets; undefined: no more than the configuration gives. */
   readonly defaultMemoryMiB: number | undefined;
   /** With less it does not start, whatever it is to run. */

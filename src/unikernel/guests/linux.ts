@@ -1,6 +1,7 @@
 import { assertNever } from '../../base/assert-never.ts';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
+import { leastMicrovm } from '../microvm.ts';
 import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
 import { type GuestVolume, rootTag } from '../volumes.ts';
 import type { GuestRoot, GuestSupport } from './guest.ts';
@@ -26,9 +27,10 @@ export const linux: GuestSupport = {
   powerButton: true,
   formats: ['bzimage', 'pvh-elf'],
   bootsFromDisk: false,
+  microvm: leastMicrovm,
   // microvm has neither PCI nor firmware tables that an ordinary Linux could do without being built for it.
   preferredModel: () => 'q35',
-  needsModernVirtio: false,
+  prefersModernVirtio: true,
   hasRandomDevice: true,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,

@@ -10,9 +10,10 @@ export const nanos: GuestSupport = {
   powerButton: true,
   formats: ['pvh-elf'],
   bootsFromDisk: true,
-  // On microvm it wants an I/O APIC of another kind, and hangs without a word if it does not get it.
+  // It counts time by the PIT, and hangs without a word when there is a second I/O APIC.
+  microvm: { pit: true, pic: false, rtc: true, ioapic2: false, kernelCommandLine: false, shares: false },
   preferredModel: () => 'q35',
-  needsModernVirtio: false,
+  prefersModernVirtio: true,
   hasRandomDevice: true,
   defaultMemoryMiB: 256,
   leastMemoryMiB: 96,

@@ -1,5 +1,6 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
+import { leastMicrovm } from '../microvm.ts';
 import type { GuestInput, GuestSupport } from './guest.ts';
 import { fittingLine } from './refusal.ts';
 
@@ -14,8 +15,9 @@ export const raw: GuestSupport = {
   powerButton: true,
   formats: ['pvh-elf', 'multiboot-elf'],
   bootsFromDisk: false,
+  microvm: leastMicrovm,
   preferredModel: (format) => (format?.kind === 'pvh-elf' ? 'microvm' : 'q35'),
-  needsModernVirtio: false,
+  prefersModernVirtio: false,
   hasRandomDevice: false,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,

@@ -8,16 +8,15 @@ const ipv6PrefixLength = 64;
 
 /**
  * What a Nanos guest is told, in place of a command line, by a change of its image.
- * @param labelOf what the volume on a disk calls itself; asked only for disks that are to be mounted
  * @throws RuntimeError VOLUME_UNSUPPORTED for what Nanos cannot mount
  */
-export function nanosSettings(input: GuestInput, labelOf: (diskIndex: number) => string): NanosSettings {
-  const { env, args, workingDirectory, network, volumes } = input;
+export function nanosSettings(input: GuestInput): NanosSettings {
+  const { env, args, workingDirectory, hostname, network, volumes } = input;
   let shares = 0;
   const mounts = volumes.map((volume): NanosMount => {
     const { path, readOnly } = volume;
     return {
-      volume: volume.kind === 'share' ? `%${shareNumber(volume, shares++)}` : labelOf(volume.index),
+      volume: volume.kind === 'share' ? `%${shareNumber(volume, shares++)}` : (volume.label ?? ''),
       path,
       isReadOnly: readOnly,
     };
@@ -36,7 +35,12 @@ export function nanosSettings(input: GuestInput, labelOf: (diskIndex: number) =>
       }),
     ),
     mounts,
-    files: nameServers.length === 0 ? [] : [{ path: '/etc/resolv.conf', content: resolvConf(nameServers) }],
+    files: [
+      ...(nameServers.length === 0 ? [] : [{ path: '/etc/resolv.conf', content: resolvConf(nameServers) }]),
+      ...(hostname === undefined || hostname === ''
+        ? []
+        : [{ path: '/etc/hostname', content: Buffer.from(`${hostname}\n`) }]),
+    ],
   };
 }
 
