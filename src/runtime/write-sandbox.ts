@@ -34,7 +34,8 @@ export function writeSandbox(
   makeDirectory(paths.launchDirectory, 0o755);
   makeDirectory(`${paths.launchDirectory}/run`, 0o755);
   writeFileAtomic(paths.launchScript, unstartedScript, 0o444);
-  const readable = (path: string, name: string) => readableFile(path, paths.copies, name, record.uid.host);
+  const readable = (path: string, what: string, name = what) =>
+    readableFile({ path, what, copy: `${paths.copies}/${name}`, owner: record.uid.host });
   const { content, mounts } = sandboxConfig({
     spec,
     machine,
@@ -45,7 +46,7 @@ export function writeSandbox(
       initrd: unikernel.initrd === undefined ? undefined : readable(unikernel.initrd, 'initrd'),
     },
     disks: record.disks.map(({ base, overlay }, index) => ({
-      base: readable(base, `base${index}`),
+      base: readable(base, 'disk', `base${index}`),
       overlay,
     })),
     volumes: unikernel.volumes,
@@ -118,6 +119,15 @@ function mountPlace(rootfs: string, destination: string, sharedRoot: string | un
     : `${rootfs}${destination}`;
 }
 
+interface ReadableRequest {
+  readonly path: string;
+  /** What the file is, for the message. */
+  readonly what: string;
+  /** Where a copy would be. */
+  readonly copy: string;
+  readonly owner: number;
+}
+
 /** Copies are kept in memory: this much of it is nobody's loss. */
 const largestCopyBytes = 64 * 1024 * 1024;
 
@@ -125,20 +135,19 @@ const largestCopyBytes = 64 * 1024 * 1024;
  * The file itself if everyone may read it, else a copy for the monitor's user, who is nobody's friend.
  * @throws RuntimeError KERNEL_INVALID for a file that is too large to copy
  */
-function readableFile(path: string, copies: string, name: string, owner: number): string {
+function readableFile({ path, what, copy, owner }: ReadableRequest): string {
   const { mode, size } = statSync(path);
   if ((mode & 0o004) !== 0) return path;
   if (size > largestCopyBytes) {
     throw new RuntimeError(
       'KERNEL_INVALID',
-      `${name} "${path}" is not readable by all, and too large for a copy`,
+      `${what} "${path}" is not readable by all, and too large for a copy`,
       {
         hint: 'let all users read it (chmod o+r): the machine runs as a user of its own',
       },
     );
   }
-  makeDirectory(copies, 0o711);
-  const copy = `${copies}/${name}`;
+  makeDirectory(dirname(copy), 0o711);
   copyFileSync(path, copy);
   chmodSync(copy, 0o400);
   chownSync(copy, owner, -1);
