@@ -65,8 +65,8 @@ function checkMonitor(monitor: string | undefined, guest: string | undefined, so
   if (guest === 'linux' && linuxMonitors.has(monitor)) return;
   throw new RuntimeError(
     'GUEST_UNSUPPORTED',
-    `"${uruncPrefix}hypervisor" in ${source} is "${monitor}", and ucrun runs guests on QEMU`,
-    { hint: 'build the unikernel for QEMU, and say "qemu" there' },
+    `"${uruncPrefix}hypervisor" in ${source} is "${monitor}", not "qemu"`,
+    { hint: 'guests run on QEMU here: build the unikernel for it, and say "qemu" there' },
   );
 }
 

@@ -172,8 +172,8 @@ t.test(
           () => read(values),
           {
             code: 'GUEST_UNSUPPORTED',
-            message: `"com.urunc.unikernel.hypervisor" in the annotations is "${hypervisor}", and ucrun runs guests on QEMU`,
-            hint: 'build the unikernel for QEMU, and say "qemu" there',
+            message: `"com.urunc.unikernel.hypervisor" in the annotations is "${hypervisor}", not "qemu"`,
+            hint: 'guests run on QEMU here: build the unikernel for it, and say "qemu" there',
           },
           JSON.stringify(values),
         );
