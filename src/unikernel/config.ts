@@ -48,7 +48,7 @@ export const configKeys = {
     allowed: 'an absolute path, or "" for the usual one',
     default: '',
     help:
-      'Where what guests write to the disks of their images is kept, for the life of the container. Empty: ' +
+      'Where what guests write to the disks of their unikernels is kept while the container runs. Empty: ' +
       '/var/lib/ucrun/overlays, or for a user ~/.local/share/ucrun/overlays.',
   },
   service_name: {
