@@ -1,5 +1,5 @@
 /** Should a guest break out into QEMU, it finds itself with nothing. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import t from 'tap';
 import { run } from './support/command.ts';
 import { monitorOf, processesOf, startGuest } from './support/guests.ts';
@@ -151,3 +151,33 @@ function mountsOf(pid: number): ReadonlyMap<string, MountEntry> {
     }),
   );
 }
+
+t.test("with a volume, --privileged: the container's user without any right", async (t) => {
+  const name = 'sandbox-privileged';
+  const data = t.testdir({ 'disk.img': Buffer.alloc(1024 * 1024) });
+  const options = ['--privileged', '--volume', `${data}/disk.img:/data`];
+  await startGuest(t, name, { service: 'hello', options });
+  const monitor = await monitorOf(name);
+  for (const [pid, program] of await processesOf(name)) {
+    const status = statusOf(pid);
+    t.match(status.Uid, /^0\t0\t0\t0$/, `${program} is the container's root`);
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      t.equal(status[set], '0000000000000000', `${program} has ${set} empty`);
+    t.equal(status.NoNewPrivs, '1', `${program} cannot get new privileges`);
+  }
+  t.match(mountsOf(monitor).get('/unikernel/disk0'), { options: /^rw,nosuid,nodev,noexec/ });
+
+  // Opened for writing only: should it succeed, nothing has changed.
+  const paths = ['/proc/sys/kernel/core_pattern', '/proc/sys/vm/overcommit_memory', '/proc/sysrq-trigger'];
+  const powerless = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+  const enter = ['--target', String(monitor), '--mount', '--root'];
+  for (const path of paths.filter((path) => existsSync(path))) {
+    const { status, stderr } = await run('nsenter', [...enter, ...powerless, 'sh', '-c', `: >>${path}`]);
+    t.not(status, 0, `${path} cannot be written`);
+    t.match(stderr, /Read-only|denied/, path);
+  }
+  for (const path of ['/proc/kcore', '/proc/keys', '/proc/timer_list'].filter((path) => existsSync(path))) {
+    const { status, stdout } = await run('nsenter', [...enter, ...powerless, 'head', '-c', '1', path]);
+    t.strictSame([status, stdout], [0, ''], `${path} has nothing`);
+  }
+});
