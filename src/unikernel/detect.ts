@@ -76,7 +76,7 @@ function tunedBy(own: ImageSettings, vm: ImageSettings): ImageSettings {
 function contradiction(other: string, { source }: ImageSettings): RuntimeError {
   return new RuntimeError(
     'UNIKERNEL_INVALID',
-    `${other} names a unikernel, and so does ${source}: one container runs one`,
+    `both ${other} and ${source} name a unikernel: one container runs one`,
     {
       hint: other.startsWith('SERVICE_NAME')
         ? 'leave one of the two out; service_name = false in the configuration leaves that variable alone'

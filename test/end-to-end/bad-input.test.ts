@@ -172,17 +172,63 @@ const cases: readonly Case[] = [
     says: /"ucrun.memory" is set, but no unikernel is named/,
   },
   {
-    name: 'a kernel of the image beside SERVICE_NAME: the annotation comes first',
+    name: 'a kernel of the image beside SERVICE_NAME',
     env: service('hello'),
     annotations: { 'ucrun.kernel': '/k', 'ucrun.guest': 'raw' },
-    says: /^kernel "\/k" is missing from the image$/,
+    says: /^both SERVICE_NAME=hello and the annotations name a unikernel: one container runs one$/,
+    hints: /service_name = false/,
   },
   {
-    name: 'a volume',
+    name: 'a vm section with a file that is not allowed',
+    change: (spec) => Object.assign(spec, { vm: { kernel: { path: '/etc/shadow' } } }),
+    says: /^kernel "\/etc\/shadow" of the vm section is not in an allowed directory$/,
+    hints: /vm_directories/,
+  },
+  {
+    name: 'a vm section with a file that is not allowed, and not there',
+    change: (spec) => Object.assign(spec, { vm: { kernel: { path: '/etc/none' } } }),
+    says: /^kernel "\/etc\/none" of the vm section is not in an allowed directory$/,
+  },
+  {
+    name: 'a vm section with a monitor',
+    change: (spec) =>
+      Object.assign(spec, { vm: { kernel: { path: '/k' }, hypervisor: { path: '/bin/sh' } } }),
+    says: /^vm\.hypervisor in the bundle's config\.json cannot be used$/,
+    hints: /vmm\.qemu/,
+  },
+  {
+    name: 'an annotation of urunc for another monitor',
+    annotations: {
+      'com.urunc.unikernel.unikernelType': Buffer.from('mirage').toString('base64'),
+      'com.urunc.unikernel.hypervisor': Buffer.from('hvt').toString('base64'),
+    },
+    says: /hypervisor" in the annotations is "hvt", not "qemu"$/,
+  },
+  {
+    name: 'a directory for a guest that takes none',
     env: service('hello'),
     change: (spec) =>
       spec.mounts.push({ destination: '/data', type: 'bind', source: '/usr', options: ['bind'] }),
-    says: /volume "\/data" cannot be given to the guest/,
+    says: /^volume "\/data" cannot be given to a guest of type "raw": it takes disk images, and no directories$/,
+  },
+  {
+    name: 'a volume that is not there',
+    env: service('hello'),
+    change: (spec) =>
+      spec.mounts.push({ destination: '/data', type: 'bind', source: '/none', options: ['bind'] }),
+    says: /^source "\/none" of volume "\/data" is missing$/,
+  },
+  {
+    name: 'a volume that is a file system',
+    env: service('hello'),
+    change: (spec) =>
+      spec.mounts.push({
+        destination: '/data',
+        type: 'overlay',
+        source: 'overlay',
+        options: ['lowerdir=/usr'],
+      }),
+    says: /^volume "\/data" cannot be given to the guest: it is a file system of type "overlay"$/,
   },
   {
     name: 'a memory limit that no guest fits in',

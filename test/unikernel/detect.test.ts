@@ -81,7 +81,7 @@ t.test('detectUnikernel() refuses two unikernels in one container, and names bot
       () => detect(specWith(fields), files),
       {
         code: 'UNIKERNEL_INVALID',
-        message: `${one} names a unikernel, and so does ${other}: one container runs one`,
+        message: `both ${one} and ${other} name a unikernel: one container runs one`,
         hint: one === name ? /^leave one of the two out; service_name = false / : 'leave one of the two out',
       },
       `${JSON.stringify(fields)} ${other}`,
