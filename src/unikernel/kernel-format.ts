@@ -2,7 +2,8 @@ import { RuntimeError } from '../base/runtime-error.ts';
 
 /**
  * What kind of file a kernel is, as far as booting it goes.
- * `bits` is the ELF class: multiboot loaders take 32-bit files only.
+ * `bits` is the ELF class: multiboot loaders take 32-bit files only. A multiboot file whose header says itself where it is to be
+ * loaded counts as one of 32 bits, as nobody then reads it as ELF.
  */
 export type KernelFormat =
   | { readonly kind: 'bzimage' }
@@ -32,8 +33,9 @@ export function identifyKernel(file: KernelReader): KernelFormat | undefined {
   if ((elfClass !== 1 && elfClass !== 2) || !isLittleEndian) return undefined;
   const bits = elfClass === 1 ? 32 : 64;
   if (hasPvhNote(file, head, bits)) return { kind: 'pvh-elf', bits };
-  if (hasMultibootHeader(head)) return { kind: 'multiboot-elf', bits };
-  return undefined;
+  const flags = multibootFlags(head);
+  if (flags === undefined) return undefined;
+  return { kind: 'multiboot-elf', bits: (flags & hasLoadAddresses) === 0 ? bits : 32 };
 }
 
 /**
@@ -82,13 +84,16 @@ function notesHavePvhEntry(notes: DataView): boolean {
   return false;
 }
 
-function hasMultibootHeader(head: DataView): boolean {
+/** Bit 16 of the header's flags. @see Multiboot Specification 0.6.96 §3.1.2; QEMU hw/i386/multiboot.c */
+const hasLoadAddresses = 0x1_0000;
+
+function multibootFlags(head: DataView): number | undefined {
   for (let at = 0; at + 12 <= head.byteLength; at += 4) {
     if (head.getUint32(at, true) !== 0x1badb002) continue;
-    const sum = head.getUint32(at, true) + head.getUint32(at + 4, true) + head.getUint32(at + 8, true);
-    if (sum % 0x1_0000_0000 === 0) return true;
+    const flags = head.getUint32(at + 4, true);
+    if ((0x1badb002 + flags + head.getUint32(at + 8, true)) % 0x1_0000_0000 === 0) return flags;
   }
-  return false;
+  return undefined;
 }
 
 function align4(size: number): number {

@@ -18,6 +18,7 @@ interface ElfOptions {
   readonly gap?: number;
   /** Offset of a multiboot header. */
   readonly multibootAt?: number;
+  readonly multibootFlags?: number;
   readonly size?: number;
 }
 
@@ -42,7 +43,7 @@ const otherNotes = [
 ];
 
 /** An ELF file with one loadable segment and, if there are notes, one note segment. */
-function elf({ bits, notes = [], gap = 0, multibootAt, size = 0 }: ElfOptions): Buffer {
+function elf({ bits, notes = [], gap = 0, multibootAt, multibootFlags, size = 0 }: ElfOptions): Buffer {
   const is64 = bits === 64;
   const headerSize = is64 ? 64 : 52;
   const entrySize = is64 ? 56 : 32;
@@ -67,11 +68,11 @@ function elf({ bits, notes = [], gap = 0, multibootAt, size = 0 }: ElfOptions): 
     }
     noteBytes.copy(file, notesAt);
   }
-  if (multibootAt !== undefined) file.set(multibootHeader(), multibootAt);
+  if (multibootAt !== undefined) file.set(multibootHeader(multibootFlags), multibootAt);
   return file;
 }
 
-function multibootHeader(flags = 0x00010003): Buffer {
+function multibootHeader(flags = 0x00000003): Buffer {
   const header = Buffer.alloc(12);
   header.writeUInt32LE(0x1badb002, 0);
   header.writeUInt32LE(flags, 4);
@@ -123,6 +124,11 @@ t.test('identifyKernel() knows every kind of kernel', async (t) => {
         { kind: 'pvh-elf', bits },
       ],
       [`${bits}-bit multiboot`, elf({ bits, multibootAt: 4096 }), { kind: 'multiboot-elf', bits }],
+      [
+        `${bits}-bit multiboot that says where it is to be loaded`,
+        elf({ bits, multibootAt: 4096, multibootFlags: 0x0001_0003 }),
+        { kind: 'multiboot-elf', bits: 32 },
+      ],
       [
         `${bits}-bit multiboot at the last place`,
         elf({ bits, multibootAt: 8180 }),
