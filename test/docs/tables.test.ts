@@ -3,8 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { guestEnvironment } from '../../src/runtime/guest-environment.ts';
 import { configKeys } from '../../src/unikernel/config.ts';
-import { definitionKeys, machineModels, parseDefinition } from '../../src/unikernel/definition.ts';
+import {
+  definitionKeys,
+  guestRoots,
+  machineModels,
+  parseDefinition,
+} from '../../src/unikernel/definition.ts';
 import { guestKinds } from '../../src/unikernel/guests/guest.ts';
+import { guests } from '../../src/unikernel/guests/index.ts';
 import { placeholders } from '../../src/unikernel/guests/raw.ts';
 import { exitStatuses } from '../../src/unikernel/launch-script.ts';
 import { type NetworkMode, parseNamespaceFacts, planNetwork } from '../../src/unikernel/network-plan.ts';
@@ -34,6 +40,7 @@ t.test('the keys of unikernel.json are in README.md and the manual', async (t) =
   );
   const value = (key: string) => plain(rows.find(([name]) => plain(name) === key)?.[1]);
   t.strictSame(value('guest').split(' or '), guestKinds);
+  t.strictSame(value('root').replace(/ \(.*/, '').split(' or '), guestRoots);
   t.strictSame(value('machine').split(' or '), machineModels);
   t.ok(parsePorts(JSON.parse(value('ports').replace(/, see.*/, '')).join(','), 'README.md'));
   t.ok(parsePorts('8080,9090/udp', 'README.md'));
@@ -161,8 +168,42 @@ t.test('docs/guests.md and the manual name the ports of the exit protocol', asyn
   }
 });
 
+t.test(
+  'docs/guests.md, README.md and the manual know every kind of guest, and what it does by itself',
+  async (t) => {
+    const rows = tableRows(sectionOf('docs/guests.md', 'The kinds'));
+    t.strictSame(
+      rows.map(([kind]) => plain(kind)),
+      guestKinds,
+    );
+    const deaf = guestKinds.filter((kind) => !guests[kind].powerButton);
+    const readme = tableRows(afterMarker('README.md', 'keys')).find(
+      ([key]) => plain(key) === 'powerButton',
+    )?.[2];
+    t.strictSame(codeIn(readme ?? ''), deaf);
+    const keys = manualItems('UNIKERNELS');
+    t.match(
+      keys.find(({ name }) => name === 'powerButton')?.text.replaceAll(/\s+/g, ' '),
+      deaf.join(', ').replace(/, (\w+)$/, ' and $1'),
+    );
+    for (const kind of guestKinds) {
+      t.match(keys.find(({ name }) => name === 'guest')?.text, kind, kind);
+      const { defaultMemoryMiB } = guests[kind];
+      if (defaultMemoryMiB !== undefined)
+        t.match(documentText('docs/guests.md'), `gets ${defaultMemoryMiB} MiB`, kind);
+    }
+    const told = Object.fromEntries(
+      [.../(\d+) for `(\w+)`/g[Symbol.matchAll](sectionOf('docs/guests.md', 'The machine'))].map(
+        ([, mib, kind]) => [kind, Number(mib)],
+      ),
+    );
+    for (const kind of guestKinds) t.equal(told[kind] ?? 2, guests[kind].leastMemoryMiB, kind);
+  },
+);
+
 t.test("docs/guests.md has the limits of the guests' command lines", async (t) => {
-  for (const kind of guestKinds) {
+  // Nanos has no command line.
+  for (const kind of guestKinds.filter((each) => each !== 'nanos')) {
     const source = readFileSync(`src/unikernel/guests/${kind}.ts`, 'utf8');
     const limit = /maxCommandLineBytes = (\d+)/.exec(source)?.[1];
     t.ok(limit, kind);

@@ -87,12 +87,16 @@ function listWords(cards: readonly NetworkCard[], nameServer: string | undefined
   return nameServer === undefined ? words : [...words, `netdev.ipv4_dns0_addr=${nameServer}`];
 }
 
-/** A word for each, and not a list in brackets: there a value that ends in a bracket would end the list. */
+/**
+ * A word for each, and not a list in brackets: there a value that ends in a bracket would end the list. They are read by a kernel
+ * with LIBPOSIX_ENVIRON_LIBPARAM.
+ */
 function environmentWord(entry: string): string {
   splitVariable(entry, 'unikraft', /^[^=[][^=]*$/);
   return `env.vars=${singleQuoted(entry)}`;
 }
 
+/** Read by a kernel with LIBVFSCORE_AUTOMOUNT_UP; before 0.16.1 it was LIBVFSCORE_FSTAB. */
 function fileSystemWords(
   root: GuestRoot,
   volumes: readonly GuestVolume[],
