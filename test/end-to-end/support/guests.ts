@@ -8,15 +8,20 @@ import { waitFor } from './wait.ts';
 
 export interface GuestOptions {
   /** The unikernel's name in the registry. */
-  readonly service: 'hello' | 'linux';
+  readonly service: 'hello' | 'linux' | 'linux-disk' | 'linux-9p';
+  /** An image in the tracker's place. Of its words, too, the first is not the guest's. */
+  readonly image?: string;
   readonly options?: readonly string[];
   readonly args?: readonly string[];
 }
 
 /** The command line of `podman run` for a unikernel. */
-export function runArgs(name: string, { service, options = [], args = [] }: GuestOptions): string[] {
+export function runArgs(
+  name: string,
+  { service, image = trackerImage, options = [], args = [] }: GuestOptions,
+): string[] {
   const named = ['run', '--name', name, '--env', `SERVICE_NAME=${service}`];
-  return [`--runtime=${ucrun}`, ...named, ...options, trackerImage, ...args];
+  return [`--runtime=${ucrun}`, ...named, ...options, image, ...args];
 }
 
 /** Run a guest in the foreground, to its end. */

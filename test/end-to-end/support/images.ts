@@ -13,7 +13,13 @@ export async function buildPlainImage(): Promise<void> {
     await fillRootfs(folder);
     await writeFile(
       join(folder, 'Containerfile'),
-      ['FROM scratch', 'COPY bin /bin', 'COPY etc /etc', 'ENV PATH=/bin', 'CMD ["sh"]', ''].join('\n'),
+      [
+        'FROM scratch',
+        ...rootfsFolders.map((name) => `COPY ${name} /${name}`),
+        'ENV PATH=/bin',
+        'CMD ["sh"]',
+        '',
+      ].join('\n'),
     );
     await output('podman', ['build', '--quiet', '--tag', plainImage, folder]);
     await rm(folder, { recursive: true });
@@ -32,10 +38,11 @@ const applets =
     ' ',
   );
 
+const rootfsFolders = ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp'];
+
 /** Fill a directory with the smallest root file system that a shell script is at home in. */
 export async function fillRootfs(folder: string): Promise<void> {
-  await mkdir(join(folder, 'bin'), { recursive: true });
-  await mkdir(join(folder, 'etc'));
+  for (const name of rootfsFolders) await mkdir(join(folder, name), { recursive: true });
   await copyFile('/bin/busybox', join(folder, 'bin/busybox'));
   await output('sh', ['-c', 'for name; do ln -s busybox "$name"; done', 'sh', ...applets], {
     cwd: join(folder, 'bin'),
