@@ -1,8 +1,9 @@
+import { request } from 'node:http';
 import { connect } from 'node:net';
-import { assertNever } from '../base/assert-never.ts';
 import { probeProgram } from '../unikernel/health-probe.ts';
-import type { ProbeOrder } from '../unikernel/probe-order.ts';
+import type { GuestProbe, HttpProbe, ProbeOrder, SandboxInit, TcpProbe } from '../unikernel/probe-order.ts';
 import { hasAccepted, userStackConnections } from '../unikernel/user-stack.ts';
+import { processStartTime } from './processes.ts';
 import { qmpReturn } from './qmp.ts';
 
 /** How a probe ended, in one line for the health log. */
@@ -13,53 +14,69 @@ export interface ProbeResult {
 
 /** Time for QEMU to take a connection that the kernel has taken for it, before QEMU is asked about it. */
 const askingIntervalMs = 50;
+const qmpTimeoutMs = 500;
 
-/** Do what a probe's order says. Ends by itself, whatever the guest does. */
+const watchIntervalMs = 250;
+
+/** Do what a probe's order says. Ends by itself, whatever the guest does, and when the container ends. */
 export async function carryOut(order: ProbeOrder): Promise<ProbeResult> {
-  switch (order.kind) {
-    case 'say':
-      return { status: order.status, line: order.line };
-    case 'tcp':
-      return await probeTcp(order);
-    case 'http':
-      return await probeHttp(order);
-    default:
-      return assertNever(order);
-  }
+  return order.kind === 'say' ? order : await ask(order);
 }
 
-function probeTcp(order: Extract<ProbeOrder, { kind: 'tcp' }>): Promise<ProbeResult> {
-  const { address, port, behindUserStack, timeoutMs } = order;
-  return new Promise((resolve) => {
-    const what = `tcp port ${behindUserStack?.guestPort ?? port}`;
-    const socket = connect({ host: address, port });
-    let isOver = false;
-    const finish = (status: number, ending: string) => {
-      isOver = true;
-      clearTimeout(timer);
-      socket.destroy();
-      resolve({ status, line: `${probeProgram}: ${what} ${ending}` });
-    };
-    const timer = setTimeout(finish, timeoutMs, 1, `was not opened in ${timeoutMs} ms`);
-    socket.on('error', (error: NodeJS.ErrnoException) => finish(1, wordsFor(error)));
-    socket.on('close', () => {
-      if (!isOver) finish(1, 'is closed: the guest refused the connection');
-    });
-    socket.on('connect', () => {
-      if (behindUserStack === undefined) return finish(0, 'is open');
-      socket.resume();
-      const { pid, guestPort } = behindUserStack;
-      const ask = async () => {
-        if (isOver) return;
-        const text = await qmpReturn(pid, askForConnections, askingIntervalMs * 10);
-        if (isOver) return;
-        if (typeof text === 'string' && hasAccepted(userStackConnections(text), guestPort))
-          return finish(0, 'is open');
-        setTimeout(ask, askingIntervalMs);
-      };
-      setTimeout(ask, askingIntervalMs);
-    });
+function ask(probe: GuestProbe): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>();
+  const subject =
+    probe.kind === 'tcp'
+      ? `tcp port ${probe.guestPort}`
+      : `GET http://localhost:${probe.guestPort}${probe.path}`;
+  let isOver = false;
+  let stop = () => {};
+  const finish: Finish = (status, ending) => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    clearInterval(watch);
+    stop();
+    resolve({ status, line: `${probeProgram}: ${subject} ${ending}` });
+  };
+  const timer = setTimeout(finish, probe.timeoutMs, 1, `has not answered in ${probe.timeoutMs} ms`);
+  const watch = setInterval(() => {
+    if (!isRunning(probe.init)) finish(1, 'cannot be asked: the container has ended');
+  }, watchIntervalMs);
+  stop = probe.kind === 'tcp' ? connectTo(probe, finish) : getFrom(probe, finish);
+  return promise;
+}
+
+/** Called once for the probe's end; what comes later counts no more. */
+type Finish = (status: 0 | 1, ending: string) => void;
+
+function isRunning({ pid, startTime }: SandboxInit): boolean {
+  return processStartTime(pid) === startTime;
+}
+
+/** @returns how to stop */
+function connectTo(
+  { address, port, guestPort, isBehindUserStack, init }: TcpProbe,
+  finish: Finish,
+): () => void {
+  const socket = connect({ host: address, port });
+  let timer: NodeJS.Timeout | undefined;
+  const askQemu = async () => {
+    const text = await qmpReturn(init.pid, askForConnections, qmpTimeoutMs);
+    if (typeof text === 'string' && hasAccepted(userStackConnections(text), guestPort)) finish(0, 'is open');
+    else if (!socket.destroyed) timer = setTimeout(askQemu, askingIntervalMs);
+  };
+  socket.on('error', (error: NodeJS.ErrnoException) => finish(1, wordsFor(error)));
+  socket.on('close', () => finish(1, 'is closed: the guest refused the connection'));
+  socket.on('connect', () => {
+    if (!isBehindUserStack) return finish(0, 'is open');
+    socket.resume();
+    timer = setTimeout(askQemu, askingIntervalMs);
   });
+  return () => {
+    clearTimeout(timer);
+    socket.destroy();
+  };
 }
 
 const askForConnections = {
@@ -67,34 +84,24 @@ const askForConnections = {
   arguments: { 'command-line': 'info usernet' },
 } as const;
 
-/** Any answer from 200 to 399 is healthy, as an HTTP probe of Kubernetes has it; nothing is followed, and no body is read. */
-async function probeHttp(order: Extract<ProbeOrder, { kind: 'http' }>): Promise<ProbeResult> {
-  const { request } = await import('node:http');
-  const { address, port, host, path, timeoutMs } = order;
-  const what = `GET http://${host}${path}`;
-  return await new Promise((resolve) => {
-    const asked = request({
-      host: address,
-      port,
-      path,
-      agent: false,
-      headers: { host, 'user-agent': 'ucrun-probe', connection: 'close' },
-    });
-    let isOver = false;
-    const finish = (status: number, ending: string) => {
-      if (isOver) return;
-      isOver = true;
-      clearTimeout(timer);
-      asked.destroy();
-      resolve({ status, line: `${probeProgram}: ${what} ${ending}` });
-    };
-    const timer = setTimeout(finish, timeoutMs, 1, `was not answered in ${timeoutMs} ms`);
-    asked.on('error', (error: NodeJS.ErrnoException) => finish(1, wordsFor(error)));
-    asked.on('response', ({ statusCode = 0 }) =>
-      finish(statusCode >= 200 && statusCode < 400 ? 0 : 1, `answers ${statusCode}`),
-    );
-    asked.end();
+/**
+ * Any answer from 200 to 399 is healthy, as an HTTP probe of Kubernetes has it; nothing is followed, and no body is read.
+ * @returns how to stop
+ */
+function getFrom({ address, port, guestPort, path }: HttpProbe, finish: Finish): () => void {
+  const asked = request({
+    host: address,
+    port,
+    path,
+    agent: false,
+    headers: { host: `localhost:${guestPort}`, 'user-agent': probeProgram, connection: 'close' },
   });
+  asked.on('error', (error: NodeJS.ErrnoException) => finish(1, wordsFor(error)));
+  asked.on('response', ({ statusCode = 0 }) =>
+    finish(statusCode >= 200 && statusCode < 400 ? 0 : 1, `answers ${statusCode}`),
+  );
+  asked.end();
+  return () => asked.destroy();
 }
 
 /** What a system call's failure means, in words of ours. */

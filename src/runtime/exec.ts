@@ -91,7 +91,7 @@ function planFor(call: ContainerCall, { command, wantsTerminal }: ExecRequest): 
     probe,
     network: record.joined,
     isRootless: record.network.isRootless,
-    pid: record.init.pid,
+    init: record.init,
   });
   call.log('probe planned', { ...order });
   const isElsewhere = isInside && !record.network.isHostNetwork;

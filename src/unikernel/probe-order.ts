@@ -4,24 +4,37 @@ import { guestAddress, type NetworkPlan } from './network-plan.ts';
 
 /** What the process that stands for a health check has to do; all that it needs to know. */
 export type ProbeOrder =
-  | {
-      readonly kind: 'tcp';
-      readonly address: string;
-      readonly port: number;
-      /** QEMU's user stack takes every connection, so QEMU is asked whether the guest did, too. */
-      readonly behindUserStack: { readonly pid: number; readonly guestPort: number } | undefined;
-      readonly timeoutMs: number;
-    }
-  | {
-      readonly kind: 'http';
-      readonly address: string;
-      readonly port: number;
-      /** What the guest finds in the header Host. */
-      readonly host: string;
-      readonly path: string;
-      readonly timeoutMs: number;
-    }
+  | GuestProbe
   | { readonly kind: 'say'; readonly line: string; readonly status: number };
+
+/** A question to the guest. */
+export type GuestProbe = TcpProbe | HttpProbe;
+
+export interface TcpProbe extends ProbeTarget {
+  readonly kind: 'tcp';
+  /** QEMU's user stack takes every connection, so QEMU is asked whether the guest did, too. */
+  readonly isBehindUserStack: boolean;
+}
+
+export interface HttpProbe extends ProbeTarget {
+  readonly kind: 'http';
+  readonly path: string;
+}
+
+interface ProbeTarget {
+  readonly address: string;
+  readonly port: number;
+  /** The port as the guest knows it. */
+  readonly guestPort: number;
+  readonly timeoutMs: number;
+  readonly init: SandboxInit;
+}
+
+/** The sandbox's first process: when it is gone, its guest's address may be another's. */
+export interface SandboxInit {
+  readonly pid: number;
+  readonly startTime: string;
+}
 
 /** Where a probe has to be carried out. */
 export interface PlannedProbe {
@@ -35,26 +48,29 @@ export interface ProbeRequest {
   readonly network: NetworkPlan;
   /** In a user namespace ucrun has no network in which it could reach a tap's guest. */
   readonly isRootless: boolean;
-  /** The sandbox's first process. */
-  readonly pid: number;
+  readonly init: SandboxInit;
 }
 
 /**
  * How to ask the guest. QEMU's user stack listens in the container's network namespace; a guest behind a tap has the container's
  * address, at which only others reach it.
  */
-export function planProbe({ probe, network, isRootless, pid }: ProbeRequest): PlannedProbe {
+export function planProbe({ probe, network, isRootless, init }: ProbeRequest): PlannedProbe {
+  const { port: guestPort, timeoutMs } = probe;
+  const orderTo = (address: string, port: number): ProbeOrder => {
+    const target = { address, port, guestPort, timeoutMs, init };
+    return probe.kind === 'tcp'
+      ? { kind: 'tcp', ...target, isBehindUserStack: network.kind === 'user' }
+      : { kind: 'http', ...target, path: probe.path };
+  };
   switch (network.kind) {
     case 'none':
       return failing('the guest has no network');
     case 'user': {
-      const mapping = network.ports.find(({ guest, protocol }) => guest === probe.port && protocol === 'tcp');
-      if (mapping === undefined)
-        return failing(`the guest's port ${probe.port}/tcp is not one of those in PORT, which are offered`);
-      return {
-        order: orderFor(probe, '127.0.0.1', mapping.host, { pid, guestPort: probe.port }),
-        isInside: true,
-      };
+      const mapping = network.ports.find(({ guest, protocol }) => guest === guestPort && protocol === 'tcp');
+      return mapping === undefined
+        ? failing(`the guest's port ${guestPort}/tcp is not one of those in PORT, which are offered`)
+        : { order: orderTo('127.0.0.1', mapping.host), isInside: true };
     }
     case 'tap': {
       const address = guestAddress(network);
@@ -63,23 +79,11 @@ export function planProbe({ probe, network, isRootless, pid }: ProbeRequest): Pl
         return failing(
           'a guest behind a tap is out of reach of a rootless ucrun; network.mode "user" is not',
         );
-      return { order: orderFor(probe, address, probe.port, undefined), isInside: false };
+      return { order: orderTo(address, guestPort), isInside: false };
     }
     default:
       return assertNever(network);
   }
-}
-
-function orderFor(
-  probe: HealthProbe,
-  address: string,
-  port: number,
-  behindUserStack: Extract<ProbeOrder, { kind: 'tcp' }>['behindUserStack'],
-): ProbeOrder {
-  const { timeoutMs } = probe;
-  return probe.kind === 'tcp'
-    ? { kind: 'tcp', address, port, behindUserStack, timeoutMs }
-    : { kind: 'http', address, port, host: `localhost:${probe.port}`, path: probe.path, timeoutMs };
 }
 
 /** A guest that nobody can ask is unhealthy. */

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { carryOut } from '../../src/host/health-probe.ts';
+import { processStartTime } from '../../src/host/processes.ts';
+import type { HttpProbe, TcpProbe } from '../../src/unikernel/probe-order.ts';
 
 async function listen(t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
@@ -21,40 +24,55 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-const tcp = (port: number, timeoutMs = 5000) =>
-  carryOut({ kind: 'tcp', address: '127.0.0.1', port, behindUserStack: undefined, timeoutMs });
-const http = (port: number, path = '/', timeoutMs = 5000) =>
-  carryOut({ kind: 'http', address: '127.0.0.1', port, host: 'localhost:1', path, timeoutMs });
+const init = { pid: process.pid, startTime: processStartTime(process.pid) ?? '' };
+const target = { address: '127.0.0.1', guestPort: 80, timeoutMs: 5000, init };
+const tcp = (port: number, change: Partial<TcpProbe> = {}) =>
+  carryOut({ kind: 'tcp', ...target, port, isBehindUserStack: false, ...change });
+const http = (port: number, path = '/', change: Partial<HttpProbe> = {}) =>
+  carryOut({ kind: 'http', ...target, port, path, ...change });
 
 t.test('carryOut() of words says them', async (t) => {
-  t.strictSame(await carryOut({ kind: 'say', line: 'so it is', status: 126 }), {
-    line: 'so it is',
-    status: 126,
-  });
+  const said = await carryOut({ kind: 'say', line: 'so it is', status: 126 });
+  t.match(said, { line: 'so it is', status: 126 });
 });
 
 t.test('carryOut() of a tcp probe', async (t) => {
   const port = await listen(t, createServer());
-  t.strictSame(await tcp(port), { status: 0, line: `ucrun-probe: tcp port ${port} is open` });
-  const closed = await closedPort();
-  t.match(await tcp(closed), { status: 1, line: `tcp port ${closed} is closed: the connection was refused` });
+  t.strictSame(await tcp(port), { status: 0, line: 'ucrun-probe: tcp port 80 is open' });
+  t.match(await tcp(await closedPort()), {
+    status: 1,
+    line: 'tcp port 80 is closed: the connection was refused',
+  });
 });
 
 t.test('carryOut() of a tcp probe behind a user stack without an answering QEMU is no success', async (t) => {
   const port = await listen(t, createServer());
-  const behindUserStack = { pid: process.pid, guestPort: 80 };
-  t.strictSame(await carryOut({ kind: 'tcp', address: '127.0.0.1', port, behindUserStack, timeoutMs: 300 }), {
+  const isBehindUserStack = true;
+  t.strictSame(await tcp(port, { isBehindUserStack, timeoutMs: 300 }), {
     status: 1,
-    line: 'ucrun-probe: tcp port 80 was not opened in 300 ms',
+    line: 'ucrun-probe: tcp port 80 has not answered in 300 ms',
   });
   const closing = await listen(
     t,
     createServer((socket) => socket.end()),
   );
-  t.match(
-    await carryOut({ kind: 'tcp', address: '127.0.0.1', port: closing, behindUserStack, timeoutMs: 5000 }),
-    { status: 1, line: 'tcp port 80 is closed: the guest refused the connection' },
-  );
+  t.match(await tcp(closing, { isBehindUserStack }), {
+    status: 1,
+    line: 'tcp port 80 is closed: the guest refused the connection',
+  });
+});
+
+t.test('carryOut() ends with the container', async (t) => {
+  const silent = await listen(t, createServer());
+  const container = spawn('sleep', ['60']);
+  t.teardown(() => container.kill('SIGKILL'));
+  await once(container, 'spawn');
+  const pid = container.pid ?? 0;
+  setTimeout(() => container.kill('SIGKILL'), 100);
+  t.match(await http(silent, '/', { init: { pid, startTime: processStartTime(pid) ?? '' } }), {
+    status: 1,
+    line: /cannot be asked: the container has ended$/,
+  });
 });
 
 t.test('carryOut() of an http probe goes by the status, and follows nothing', async (t) => {
@@ -76,16 +94,16 @@ t.test('carryOut() of an http probe goes by the status, and follows nothing', as
   ] as const) {
     t.strictSame(await http(port, `/${answer}`), {
       status,
-      line: `ucrun-probe: GET http://localhost:1/${answer} answers ${answer}`,
+      line: `ucrun-probe: GET http://localhost:80/${answer} answers ${answer}`,
     });
-    t.strictSame(asked.pop(), ['GET', `/${answer}`, 'localhost:1']);
+    t.strictSame(asked.pop(), ['GET', `/${answer}`, 'localhost:80']);
   }
 });
 
 t.test('carryOut() of an http probe names what goes wrong', async (t) => {
   t.match(await http(await closedPort()), { status: 1, line: /connection was refused$/ });
   const silent = await listen(t, createServer());
-  t.match(await http(silent, '/', 200), { status: 1, line: /was not answered in 200 ms$/ });
+  t.match(await http(silent, '/', { timeoutMs: 200 }), { status: 1, line: /has not answered in 200 ms$/ });
   const cutting = await listen(
     t,
     createServer((socket) => socket.once('data', () => socket.destroy())),

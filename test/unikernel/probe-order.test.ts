@@ -30,42 +30,33 @@ const user: NetworkPlan = {
   ],
   subnet: '10.0.2.0/24',
 };
+const init = { pid: 7, startTime: '99' };
 const plan = (probe: HealthProbe, network: NetworkPlan, isRootless = false) =>
-  planProbe({ probe, network, isRootless, pid: 7 });
+  planProbe({ probe, network, isRootless, init });
 const failing = (message: RegExp) => ({
   order: { kind: 'say', line: message, status: 1 },
   isInside: false,
 });
 
 t.test('planProbe() asks a guest behind a tap at its address, from outside', async (t) => {
+  const target = { address: '10.88.0.2', port: 80, guestPort: 80, timeoutMs: 2000, init };
   t.strictSame(plan(tcp, tap(card)), {
-    order: { kind: 'tcp', address: '10.88.0.2', port: 80, behindUserStack: undefined, timeoutMs: 2000 },
+    order: { kind: 'tcp', ...target, isBehindUserStack: false },
     isInside: false,
   });
-  t.strictSame(plan(http, tap(card)).order, {
-    kind: 'http',
-    address: '10.88.0.2',
-    port: 80,
-    host: 'localhost:80',
-    path: '/health',
-    timeoutMs: 2000,
-  });
+  t.strictSame(plan(http, tap(card)).order, { kind: 'http', ...target, path: '/health' });
   t.match(plan(tcp, tap({ ...card, ipv4: undefined })).order, { address: 'fd00::2' });
   const bare = { ...card, ipv4: undefined, ipv6: undefined };
   t.match(plan(tcp, tap(bare, card)).order, { address: '10.88.0.2' });
 });
 
 t.test('planProbe() asks a guest behind the user stack at its outer port, from inside', async (t) => {
-  const { order, isInside } = plan(tcp, user);
-  t.strictSame(order, {
-    kind: 'tcp',
-    address: '127.0.0.1',
-    port: 8080,
-    behindUserStack: { pid: 7, guestPort: 80 },
-    timeoutMs: 2000,
+  const target = { address: '127.0.0.1', port: 8080, guestPort: 80, timeoutMs: 2000, init };
+  t.strictSame(plan(tcp, user), {
+    order: { kind: 'tcp', ...target, isBehindUserStack: true },
+    isInside: true,
   });
-  t.equal(isInside, true);
-  t.match(plan(http, user).order, { kind: 'http', address: '127.0.0.1', port: 8080, host: 'localhost:80' });
+  t.strictSame(plan(http, user).order, { kind: 'http', ...target, path: '/health' });
 });
 
 t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why', async (t) => {
