@@ -32,7 +32,7 @@ packages=(
   bsdutils curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
 )
 networks=(aardvark-dns netavark)
-compose=(podman-compose) # Ubuntu 22.04 has none; there its test says that it is skipped
+compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
 older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
 
 fail() {
