@@ -27,6 +27,8 @@ export async function containerEvents(call: Call, print: (line: string) => void)
     });
   }
   const intervalMs = parseDurationMs(lastValue(options, 'interval') ?? defaultInterval, '--interval');
+  if (intervalMs === 0)
+    throw new RuntimeError('USAGE', '--interval is no time', { hint: 'give it some, such as 5s' });
   const state = runProgram(call.crun(), [...call.line.globalArgs, 'state', id], { env: call.env });
   if (state.status !== 0) {
     // crun has the words for it, and has written them to its log.

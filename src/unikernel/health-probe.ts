@@ -17,6 +17,7 @@ export type HealthProbe =
 
 /** Shorter than any engine's own limit, so that the reason is told before the engine's patience ends. */
 const defaultTimeoutMs = 5000;
+const longestTimeoutMs = 3_600_000;
 
 /** One name for the guest is enough: a probe goes nowhere else. */
 const guestNames: ReadonlySet<string> = new Set(['', 'localhost', '127.0.0.1', '[::1]']);
@@ -62,9 +63,9 @@ const usage = `write ${probeProgram} tcp PORT or ${probeProgram} http :PORT/PATH
 
 function parseTimeout(text: string): number {
   const timeoutMs = parseDurationMs(text, `--timeout of ${probeProgram}`);
-  if (timeoutMs > 0) return timeoutMs;
+  if (timeoutMs > 0 && timeoutMs <= longestTimeoutMs) return timeoutMs;
   throw new RuntimeError('USAGE', `--timeout of ${probeProgram} is "${text}"`, {
-    hint: 'give it more than no time, such as 2s',
+    hint: 'give it some time, such as 2s, and an hour at most',
   });
 }
 

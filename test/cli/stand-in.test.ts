@@ -111,6 +111,10 @@ t.test('events of what does not run, or cannot be meant, fails', async (t) => {
     status: 1,
     stderr: /--interval is "x", not a time/,
   });
+  t.match(await ucrun(t, ['state'], knows(0), 'events', '--interval', '0s', 'c1'), {
+    status: 1,
+    stderr: /--interval is no time/,
+  });
 });
 
 t.test('the help of what crun lacks is ours', async (t) => {

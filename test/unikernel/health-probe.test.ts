@@ -74,6 +74,7 @@ t.test('parseHealthProbe() says what a probe cannot mean', async (t) => {
     ['tcp 80 --timeout', /^--timeout of ucrun-probe is ""/],
     ['tcp 80 --timeout 5', /^--timeout of ucrun-probe is "5"/],
     ['tcp 80 --timeout 0s', /^--timeout of ucrun-probe is "0s"/],
+    ['tcp 80 --timeout 61m', /^--timeout of ucrun-probe is "61m"/],
   ];
   for (const [words, message] of cases) {
     const command = ['ucrun-probe', ...words.split(' ').filter((word) => word !== '')];
