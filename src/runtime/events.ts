@@ -26,9 +26,9 @@ export async function containerEvents(call: Call, print: (line: string) => void)
       hint: 'ucrun events [--stats | --interval 5s] ID',
     });
   }
-  const intervalMs = parseDurationMs(lastValue(options, 'interval') ?? defaultInterval, '--interval');
+  const intervalMs = parseDurationMs(lastValue(options, 'interval') ?? defaultInterval, 'option --interval');
   if (intervalMs === 0)
-    throw new RuntimeError('USAGE', '--interval is no time', { hint: 'give it some, such as 5s' });
+    throw new RuntimeError('USAGE', 'option --interval is 0', { hint: 'give it some, such as 5s' });
   const state = runProgram(call.crun(), [...call.line.globalArgs, 'state', id], { env: call.env });
   if (state.status !== 0) {
     // crun has the words for it, and has written them to its log.
@@ -37,7 +37,7 @@ export async function containerEvents(call: Call, print: (line: string) => void)
   }
   const { pid } = JSON.parse(state.stdout) as { readonly pid: number };
   const startTime = pid > 0 ? processStartTime(pid) : undefined;
-  if (startTime === undefined) throw new RuntimeError('USAGE', `container not running: "${id}"`);
+  if (startTime === undefined) throw new RuntimeError('USAGE', `container "${id}" is not running`);
   const cgroup = cgroupOf(pid);
   const say = (type: string, data?: object) => print(JSON.stringify({ type, id, data }));
   if (hasFlag(options, 'stats')) {

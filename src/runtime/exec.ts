@@ -82,7 +82,7 @@ function planFor(call: ContainerCall, { command, wantsTerminal }: ExecRequest): 
     });
   const record = readRecord(paths);
   if (record?.init === undefined || !isAlive(record.init))
-    throw new RuntimeError('EXEC_REFUSED', `container not running: "${id}"`);
+    throw new RuntimeError('EXEC_REFUSED', `container "${id}" is not running`);
   if (record.joined === undefined)
     throw new RuntimeError('STATE_BROKEN', `container "${id}" was started by an older ucrun`, {
       hint: 'start it anew to have its health checked',

@@ -62,9 +62,9 @@ function parseWords(words: readonly string[]): HealthProbe {
 const usage = `write ${probeProgram} tcp PORT or ${probeProgram} http :PORT/PATH, with --timeout 2s if need be`;
 
 function parseTimeout(text: string): number {
-  const timeoutMs = parseDurationMs(text, `--timeout of ${probeProgram}`);
+  const timeoutMs = parseDurationMs(text, `option --timeout of ${probeProgram}`);
   if (timeoutMs > 0 && timeoutMs <= longestTimeoutMs) return timeoutMs;
-  throw new RuntimeError('USAGE', `--timeout of ${probeProgram} is "${text}"`, {
+  throw new RuntimeError('USAGE', `option --timeout of ${probeProgram} is "${text}"`, {
     hint: 'give it some time, such as 2s, and an hour at most',
   });
 }

@@ -61,7 +61,7 @@ t.test("a plain container's events are told, each interval until it ends", async
   const stats = (await json('events', '--stats', id)) as { data: { memory: { usage: { usage: number } } } };
   t.ok(stats.data.memory.usage.usage > 0);
   const watching = run(ucrun, ['events', '--interval', '200ms', id]);
-  await delay(1200);
+  await delay(3000); // a slow machine takes its time until ucrun asks
   await podmanOutput(['kill', name]);
   const { status, stdout } = await watching;
   t.equal(status, 0);

@@ -71,10 +71,10 @@ t.test('parseHealthProbe() says what a probe cannot mean', async (t) => {
     ['http db:5432/', /^a probe asks its own container's guest, not "db"$/],
     ['http http://192.0.2.1/', /not "192\.0\.2\.1"/],
     ['tcp 80 --retries 3', /^ucrun-probe has no option "--retries"$/],
-    ['tcp 80 --timeout', /^--timeout of ucrun-probe is ""/],
-    ['tcp 80 --timeout 5', /^--timeout of ucrun-probe is "5"/],
-    ['tcp 80 --timeout 0s', /^--timeout of ucrun-probe is "0s"/],
-    ['tcp 80 --timeout 61m', /^--timeout of ucrun-probe is "61m"/],
+    ['tcp 80 --timeout', /^option --timeout of ucrun-probe is ""/],
+    ['tcp 80 --timeout 5', /^option --timeout of ucrun-probe is "5"/],
+    ['tcp 80 --timeout 0s', /^option --timeout of ucrun-probe is "0s"/],
+    ['tcp 80 --timeout 61m', /^option --timeout of ucrun-probe is "61m"/],
   ];
   for (const [words, message] of cases) {
     const command = ['ucrun-probe', ...words.split(' ').filter((word) => word !== '')];
