@@ -42,6 +42,7 @@ t.test('statePaths() and pathsOf() give the same paths, all inside of the folder
     launchScript: '/run/ucrun/a-b:c-1/launch/launch',
     copies: '/run/ucrun/a-b:c-1/files',
     overlays: '/run/ucrun/a-b:c-1/overlays',
+    paused: '/run/ucrun/a-b:c-1/paused',
   });
 });
 

@@ -245,8 +245,8 @@ t.test('findUnikernelFiles() names a key as it is written where it was found', a
     message: '"kernel" is missing from /ucrun.json and /urunc.json',
   });
   t.throws(() => find({ guest: 'rumprun', kernel: '/kernel' }), {
-    code: 'GUEST_UNKNOWN',
-    message: 'unknown guest type "rumprun" in /ucrun.json and /urunc.json',
+    code: 'GUEST_UNSUPPORTED',
+    message: 'guest type "rumprun" in /ucrun.json and /urunc.json is one that ucrun cannot run',
   });
   t.throws(() => find({ kernel: '/kernel' }), {
     message: '"com.urunc.unikernel.unikernelType" is missing from /ucrun.json and /urunc.json',

@@ -95,7 +95,7 @@ t.test('planMachine() chooses the fastest model, and the firmware that can start
       ['hermit', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
       ['mewz', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
       ['osv', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
-      ['nanos', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
+      ['nanos', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: true }],
     ];
   for (const [guest, format, machine, expected] of cases) {
     const definition = { guest, ...(machine === undefined ? {} : { machine }) };
