@@ -28,9 +28,8 @@ file_systems=(9p 9pnet_virtio ext4 crc32c_generic crc32c_intel squashfs erofs is
 
 # cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
 # noreplace-smp: so does a twentieth what it would patch in itself on finding one CPU.
-# no_timer_check: on a busy host without KVM the timer seems not to work when it is looked at, and the kernel panics.
 # loglevel: on a microvm without a clock or PCI the kernel would say so on the console.
-kernel_words='cryptomgr.notests noreplace-smp no_timer_check loglevel=2'
+kernel_words='cryptomgr.notests noreplace-smp loglevel=2'
 
 # Of the disk that is a root. What is free takes no room until a guest writes there.
 disk_size=64M

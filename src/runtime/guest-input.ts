@@ -50,8 +50,8 @@ function withLabels(
 }
 
 /**
- * The guest's arguments. A tracker's own program is not started, and the words after it are the guest's; an image's words are all
- * the guest's. The first word of urunc's Linux images is the program that the kernel is to start.
+ * The guest's arguments. A tracker's own program is not started, and the words after it are the guest's; the words of an image that
+ * holds the unikernel, or is its root, are all the guest's. The first word of urunc's Linux images is the program that the kernel is to start.
  * @see urunc-dev/urunc pkg/unikontainers/unikernels/linux.go
  */
 function programOf(
@@ -60,11 +60,11 @@ function programOf(
 ): Pick<GuestInput, 'cmdline' | 'args'> {
   const words = withoutInit(spec.args);
   const { guest, cmdline } = definition;
-  if (source.kind === 'registry') return { cmdline, args: words.slice(1) };
+  const root = rootOf(definition);
+  if (source.kind === 'registry') return { cmdline, args: root === '9p' ? words : words.slice(1) };
   const [init, ...args] = words;
   if (source.kind !== 'image' || !source.image.isUrunc || guest !== 'linux' || init === undefined)
     return { cmdline, args: words };
-  const root = rootOf(definition);
   const parameter = root === 'initrd' || root === 'none' ? 'rdinit' : 'init';
   return { cmdline: `${cmdline} ${parameter}=${checkInit(init)}`.trimStart(), args };
 }

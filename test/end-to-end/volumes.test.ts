@@ -40,9 +40,8 @@ function shell(script: string, options: readonly string[], service: GuestOptions
   } satisfies GuestOptions;
 }
 
-/** The first word of an image stands where the tracker's own program is, which is not started. */
 function inImage(...words: readonly string[]): Pick<GuestOptions, 'service' | 'image' | 'args'> {
-  return { service: 'linux-9p', image: plainImage, args: ['/image', ...words] };
+  return { service: 'linux-9p', image: plainImage, args: words };
 }
 
 const lines = (text: string) => text.replaceAll('\r', '').trimEnd().split('\n');

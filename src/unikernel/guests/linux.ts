@@ -49,6 +49,8 @@ export const linux: GuestSupport = {
       'console=ttyS0',
       'panic=-1',
       'quiet',
+      // Where the host is busy and emulates, the kernel finds its timer too slow to believe in, and panics.
+      'no_timer_check',
       ...(input.cmdline === '' ? [] : [input.cmdline]),
       ...rootWords(input.root),
       ...networkWords(input.network, input.hostname),
@@ -82,8 +84,8 @@ function rootWords(root: GuestRoot): readonly string[] {
   }
 }
 
-/** The message size is what urunc found to pay. */
-const shareOptions = 'trans=virtio,version=9p2000.L,msize=512000';
+/** Messages of the usual 8 KiB would be many. Without a cache a program could not write through a mapping of a file. */
+const shareOptions = 'trans=virtio,version=9p2000.L,msize=512000,cache=mmap';
 
 /**
  * Linux mounts nothing but its root by itself: its init reads this variable, a list of `WHAT:PATH:OPTIONS`. WHAT is a 9p tag, a 9p

@@ -9,7 +9,7 @@ import { waitFor } from './wait.ts';
 export interface GuestOptions {
   /** The unikernel's name in the registry. */
   readonly service: 'hello' | 'linux' | 'linux-disk' | 'linux-9p';
-  /** An image in the tracker's place. Of its words, too, the first is not the guest's. */
+  /** An image in the tracker's place. */
   readonly image?: string;
   readonly options?: readonly string[];
   readonly args?: readonly string[];

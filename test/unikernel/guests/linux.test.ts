@@ -7,7 +7,7 @@ import { bothFamilies, nothing as empty } from '../support/guest-inputs.ts';
 import { card } from '../support/plans.ts';
 import { Random } from '../support/random.ts';
 
-const always = 'console=ttyS0 panic=-1 quiet';
+const always = 'console=ttyS0 panic=-1 quiet no_timer_check';
 
 t.test('linux.commandLine() puts everything in its place', async (t) => {
   const line = linux.commandLine({
