@@ -1,7 +1,7 @@
 import { chownSync, closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { DiskPatch } from '../unikernel/disk-patch.ts';
-import { readQcow2Header } from '../unikernel/qcow2-header.ts';
+import { type Qcow2Header, readQcow2Header } from '../unikernel/qcow2-header.ts';
 import { planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
 import type { DiskFormat } from '../unikernel/volumes.ts';
 import { withKernelReader } from './files.ts';
@@ -34,22 +34,7 @@ export function planOverlay({ image, format, backingPath, patches }: OverlayOrde
         },
       );
     }
-    if (header === undefined && format === 'qcow2')
-      throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is no qcow2 image, as its name says`);
-    if (header?.hasBackingFile || header?.hasDataFile) {
-      throw new RuntimeError(
-        'IMAGE_INVALID',
-        `disk "${image}" is only a part of an image: it refers to another file`,
-        {
-          hint: 'make one image of it with "qemu-img convert -O qcow2"',
-        },
-      );
-    }
-    if (header?.isEncrypted) {
-      throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is encrypted`, {
-        hint: 'decrypt it with "qemu-img convert"',
-      });
-    }
+    if (format === 'qcow2') checkWhole(image, header);
     // The bytes around a patch are read from the file, where a qcow2 image has them in an order of its own.
     if (header !== undefined && patches.length > 0) {
       throw new RuntimeError(
@@ -67,6 +52,31 @@ export function planOverlay({ image, format, backingPath, patches }: OverlayOrde
       readBase: (offset, length) => reader.read(offset, length),
     });
   });
+}
+
+/**
+ * Check a qcow2 image that a container has as a volume: QEMU is to open that file alone.
+ * @throws RuntimeError IMAGE_INVALID
+ */
+export function checkQcow2Volume(path: string): void {
+  checkWhole(path, withKernelReader(path, readQcow2Header));
+}
+
+function checkWhole(image: string, header: Qcow2Header | undefined): void {
+  if (header === undefined)
+    throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is no qcow2 image, as its name says`);
+  if (header.hasBackingFile || header.hasDataFile) {
+    throw new RuntimeError(
+      'IMAGE_INVALID',
+      `disk "${image}" is only a part of an image: it refers to another file`,
+      { hint: 'make one image of it with "qemu-img convert -O qcow2"' },
+    );
+  }
+  if (header.isEncrypted) {
+    throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is encrypted`, {
+      hint: 'decrypt it with "qemu-img convert"',
+    });
+  }
 }
 
 /** Write an overlay's file, over what is there; for its owner only. */

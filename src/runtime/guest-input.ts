@@ -64,7 +64,7 @@ function programOf(
   if (source.kind === 'registry') return { cmdline, args: root === '9p' ? words : words.slice(1) };
   const [init, ...args] = words;
   if (source.kind !== 'image' || !source.image.isUrunc || guest !== 'linux' || init === undefined)
-    return { cmdline, args: words };
+    return { cmdline, args: guests[guest].dropsProgramName ? words.slice(1) : words };
   const parameter = root === 'initrd' || root === 'none' ? 'rdinit' : 'init';
   return { cmdline: `${cmdline} ${parameter}=${checkInit(init)}`.trimStart(), args };
 }

@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
+import { checkQcow2Volume } from '../host/disk-image.ts';
 import { withKernelReader } from '../host/files.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
@@ -103,7 +104,14 @@ function volumesOf(
 ): readonly PlannedVolume[] {
   if (rootOf(definition) === '9p') return [];
   const { guest, disks } = definition;
-  return planVolumes(volumeRequests(spec.mounts, bundle), guest, guests[guest].volumes, disks.length);
+  const volumes = planVolumes(
+    volumeRequests(spec.mounts, bundle),
+    guest,
+    guests[guest].volumes,
+    disks.length,
+  );
+  for (const { source, format } of volumes) if (format === 'qcow2') checkQcow2Volume(source);
+  return volumes;
 }
 
 /**

@@ -57,6 +57,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
     args: qemuArgs(record.machine, network, support.commandLine(input)),
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
+    exitValues: support.exitValues,
   });
   call.log('launch script written', { path: paths.launchScript });
   // It may hold the container's environment: for the monitor's user only.

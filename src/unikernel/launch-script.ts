@@ -1,3 +1,4 @@
+import type { ExitValues } from './guests/guest.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 import { shellQuote } from './shell-quote.ts';
 
@@ -18,6 +19,7 @@ export interface LaunchRequest {
   readonly graceMs: number;
   /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
   readonly klog?: { readonly path: string; readonly offset: number } | undefined;
+  readonly exitValues: ExitValues;
 }
 
 /** The script that a container has before `start` wrote the real one. */
@@ -33,7 +35,7 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
  *
  * What QEMU wrote is not trusted: only regular files are opened, which cannot block, and of the events only the end counts.
  */
-export function renderLaunchScript({ qemu, args, graceMs, klog }: LaunchRequest): string {
+export function renderLaunchScript({ qemu, args, graceMs, klog, exitValues }: LaunchRequest): string {
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
   const events = usesKvm(args) ? watchedEvents : writtenEvents;
@@ -108,7 +110,7 @@ if [ "$status" = 0 ]; then
     *'"reason": "host-signal"'*) exit ${switchedOff} ;;
   esac
 fi
-# isa-debug-exit makes QEMU leave with twice the guest's value plus one; 129 to 159 are its deaths by signal.
+${exitCases(exitValues)}# isa-debug-exit makes QEMU leave with twice the guest's value plus one; 129 to 159 are its deaths by signal.
 if [ "$status" -gt 128 ] && [ "$status" -lt 160 ] || [ $((status % 2)) = 0 ]; then exit "$status"; fi
 exit $((status / 2))
 `;
@@ -128,6 +130,17 @@ function klogStatus({ path, offset }: NonNullable<LaunchRequest['klog']>): strin
   fi
 fi
 `;
+}
+
+/** The ends that a guest means by values of its own. */
+function exitCases(values: ExitValues): string {
+  const cases = Object.entries(values).map(([value, meaning]) => {
+    const status = 2 * Number(value) + 1;
+    return meaning === 'ended'
+      ? `  ${status}) exit 0 ;;\n`
+      : `  ${status}) echo 'ucrun: the guest panicked' >&2; exit ${exitStatuses.crashed} ;;\n`;
+  });
+  return cases.length === 0 ? '' : `case $status in\n${cases.join('')}esac\n`;
 }
 
 /** Only with KVM does QEMU come to a state that it stops the machine in and waits for somebody. */

@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { isErrno } from '../../src/base/errno.ts';
 import type { Accelerator } from '../../src/unikernel/accelerator.ts';
+import type { ExitValues } from '../../src/unikernel/guests/guest.ts';
 import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
 import { probeGuestElf, probeSuccessStatus } from '../../src/unikernel/probe-guest.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
@@ -33,6 +34,7 @@ interface LaunchOptions {
   readonly graceMs?: number;
   readonly input?: string;
   readonly accelerator?: Accelerator['kind'];
+  readonly exitValues?: ExitValues;
   /** Changes the script before it is run. */
   readonly edit?: (script: string) => string;
 }
@@ -55,7 +57,14 @@ class Launched {
 
   constructor(
     shell: readonly string[],
-    { vmm, graceMs = 30_000, input, accelerator = 'tcg', edit = (script) => script }: LaunchOptions,
+    {
+      vmm,
+      graceMs = 30_000,
+      input,
+      accelerator = 'tcg',
+      exitValues = {},
+      edit = (script) => script,
+    }: LaunchOptions,
   ) {
     const home = join(folder, String(Launched.#count++));
     this.run = join(home, 'run');
@@ -64,6 +73,7 @@ class Launched {
       qemu: '/bin/sh',
       args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
       graceMs,
+      exitValues,
     });
     const file = join(home, 'launch');
     writeFileSync(file, edit(script).replaceAll(sandboxPaths.run, this.run));
@@ -247,6 +257,23 @@ for (const { name, shell, accelerator } of kinds) {
     await Promise.all(
       cases.map(async ([what, vmm, expected]) => {
         t.match(await outcome(t, launch({ vmm })), { ...usual, ...expected }, what);
+      }),
+    );
+  });
+
+  t.test(`the launch script under ${name}: values that mean something else to the guest`, async (t) => {
+    const exitValues: ExitValues = { 41: 'ended', 42: 'crashed' };
+    const cases: readonly [vmm: string, expected: object][] = [
+      ['exit 83', { status: 0 }],
+      ['exit 85', { status: 134, stderr: 'ucrun: the guest panicked\n' }],
+      ['exit 87', { status: 43 }],
+      ['exit 0', { status: 0 }],
+      ['printf "\\007" >>"$RUN/exit"; exit 83', { status: 7 }],
+      ['echo "qemu: odd" >&2; exit 1', { status: 125 }],
+    ];
+    await Promise.all(
+      cases.map(async ([vmm, expected]) => {
+        t.match(await outcome(t, launch({ vmm, exitValues })), { signal: null, ...expected }, vmm);
       }),
     );
   });
@@ -467,6 +494,7 @@ for (const [name, shell] of shells()) {
       qemu: machine.qemu,
       args: qemuArgs(machine, noNetwork, ''),
       graceMs: 1000,
+      exitValues: {},
     });
     const launched = new Launched(shell, {
       vmm: '',
@@ -505,7 +533,7 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
     matchesGolden(
       t,
       `launch/microvm-tap-${accelerator.kind}`,
-      renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000 }),
+      renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000, exitValues: {} }),
     );
   }
   t.strictSame(goldenFiles('launch'), ['microvm-tap-kvm', 'microvm-tap-tcg'], 'no golden file is left over');
@@ -513,7 +541,7 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
 
 t.test('renderLaunchScript() writes the grace period in seconds', async (t) => {
   const sleeps = (graceMs: number) =>
-    /sleep (\S+)/.exec(renderLaunchScript({ qemu: '/q', args: [], graceMs }))?.[1];
+    /sleep (\S+)/.exec(renderLaunchScript({ qemu: '/q', args: [], graceMs, exitValues: {} }))?.[1];
   t.equal(sleeps(5000), '5.000');
   t.equal(sleeps(1), '0.001');
   t.equal(sleeps(0), '0.000');
@@ -521,6 +549,6 @@ t.test('renderLaunchScript() writes the grace period in seconds', async (t) => {
 });
 
 t.test('renderLaunchScript() touches nothing of the sandbox but its folder for running', async (t) => {
-  const script = renderLaunchScript({ qemu: '/q', args: [], graceMs: 0 });
+  const script = renderLaunchScript({ qemu: '/q', args: [], graceMs: 0, exitValues: {} });
   t.notMatch(script.replaceAll(sandboxPaths.run, ''), sandboxPaths.ucrun);
 });

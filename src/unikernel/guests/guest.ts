@@ -35,10 +35,14 @@ export interface GuestInput {
   readonly port: number | undefined;
 }
 
+/** What the values mean that a guest writes to the exit port, 0x501, by a custom of its own; any other is its exit status. */
+export type ExitValues = Readonly<Record<number, 'ended' | 'crashed'>>;
+
 /** What ucrun has to know of a guest type. Pure; a new type does not compile until the table has it. */
 export interface GuestSupport {
   /** Whether such a guest usually ends by itself when its power button is pressed. */
   readonly powerButton: boolean;
+  readonly exitValues: ExitValues;
   /** What its kernel may be, the usual one first. */
   readonly formats: readonly KernelFormat['kind'][];
   /** Whether it can be started from its first disk, without a kernel beside it. */
@@ -62,6 +66,8 @@ export interface GuestSupport {
   readonly roots: readonly Exclude<GuestRoot, 'none'>[];
   /** How it can have a volume: as a directory over 9p, as a disk. */
   readonly volumes: { readonly share: boolean; readonly disk: boolean };
+  /** Whether the first word of an image's command is but the program's name, which the guest is not told. */
+  readonly dropsProgramName: boolean;
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */
   readonly settingsIn: 'command-line' | 'nanos-image';
   /**

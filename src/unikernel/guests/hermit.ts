@@ -16,6 +16,7 @@ const maxCommandLineBytes = 4095;
  */
 export const hermit: GuestSupport = {
   powerButton: false,
+  exitValues: {},
   formats: ['multiboot-elf'],
   bootsFromDisk: false,
   microvm: undefined,
@@ -26,6 +27,7 @@ export const hermit: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { share: false, disk: false },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, version, network, env, args }) {
     const hasEnvironment = !isBeforeEnvironment(version);

@@ -25,6 +25,7 @@ const maxArguments = 32;
  */
 export const linux: GuestSupport = {
   powerButton: true,
+  exitValues: {},
   formats: ['bzimage', 'pvh-elf'],
   bootsFromDisk: false,
   microvm: leastMicrovm,
@@ -36,6 +37,7 @@ export const linux: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', 'disk', '9p'],
   volumes: { share: true, disk: true },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
     const conventions = [

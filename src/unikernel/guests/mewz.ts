@@ -12,6 +12,7 @@ const maxCommandLineBytes = 4095;
  */
 export const mewz: GuestSupport = {
   powerButton: false,
+  exitValues: {},
   formats: ['multiboot-elf'],
   bootsFromDisk: false,
   microvm: undefined,
@@ -22,6 +23,7 @@ export const mewz: GuestSupport = {
   leastMemoryMiB: 16,
   roots: [],
   volumes: { share: false, disk: false },
+  dropsProgramName: true,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network }) {
     const [argument] = args;

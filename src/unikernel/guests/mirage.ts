@@ -14,6 +14,8 @@ const maxCommandLineBytes = 8191;
  */
 export const mirage: GuestSupport = {
   powerButton: false,
+  // Always the same, whatever the program returned. @see Solo5/solo5 bindings/virtio/platform.c, platform_exit()
+  exitValues: { 41: 'ended' },
   formats: ['multiboot-elf'],
   bootsFromDisk: false,
   microvm: undefined,
@@ -24,6 +26,7 @@ export const mirage: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { share: false, disk: true },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network, volumes }) {
     const disks = volumes.map((volume) => (volume.kind === 'disk' ? volume.index + 1 : 0));

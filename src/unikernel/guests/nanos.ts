@@ -8,6 +8,7 @@ import { unmountable } from './refusal.ts';
  */
 export const nanos: GuestSupport = {
   powerButton: true,
+  exitValues: {},
   formats: ['pvh-elf'],
   bootsFromDisk: true,
   // It counts time by the PIT, and hangs without a word when there is a second I/O APIC.
@@ -19,6 +20,7 @@ export const nanos: GuestSupport = {
   leastMemoryMiB: 96,
   roots: ['disk'],
   volumes: { share: true, disk: true },
+  dropsProgramName: false,
   settingsIn: 'nanos-image',
   commandLine({ volumes }) {
     for (const volume of volumes) {

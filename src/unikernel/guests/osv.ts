@@ -15,6 +15,7 @@ const maxCommandLineBytes = 4095;
  */
 export const osv: GuestSupport = {
   powerButton: true,
+  exitValues: {},
   formats: ['pvh-elf'],
   bootsFromDisk: false,
   microvm: undefined,
@@ -25,6 +26,7 @@ export const osv: GuestSupport = {
   leastMemoryMiB: 11,
   roots: ['disk'],
   volumes: { share: false, disk: false },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, env, network, workingDirectory }) {
     const options = [

@@ -13,6 +13,7 @@ const maxCommandLineBytes = 4095;
  */
 export const raw: GuestSupport = {
   powerButton: true,
+  exitValues: {},
   formats: ['pvh-elf', 'multiboot-elf'],
   bootsFromDisk: false,
   microvm: leastMicrovm,
@@ -23,6 +24,7 @@ export const raw: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', 'disk'],
   volumes: { share: false, disk: true },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
     const values = placeholderValues(input);

@@ -26,6 +26,8 @@ const maxCards = 4;
 export const unikraft: GuestSupport = {
   // Only what was built with LIBUKBOOT_SHUTDOWNREQ_HANDLER listens to it.
   powerButton: false,
+  // The program's own status is lost. @see unikraft/unikraft plat/common/x86/cpu_native.c
+  exitValues: { 41: 'ended', 42: 'crashed' },
   formats: ['multiboot-elf'],
   bootsFromDisk: false,
   microvm: undefined,
@@ -36,6 +38,7 @@ export const unikraft: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
   volumes: { share: true, disk: false },
+  dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
     const features = unikraftFeatures(input.version);
