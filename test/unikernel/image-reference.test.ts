@@ -1,0 +1,47 @@
+import t from 'tap';
+import { hasTransport, nameFrom, parseReference, withDigest } from '../../src/unikernel/image-reference.ts';
+
+t.test(
+  'parseReference() takes references, and nothing that a program could take for an option',
+  async (t) => {
+    for (const reference of [
+      'hello',
+      'localhost/hello:1',
+      '127.0.0.1:5000/a/b:v1.2',
+      `a/b@sha256:${'0'.repeat(64)}`,
+    ])
+      t.equal(parseReference(`docker://${reference}`), reference);
+    for (const reference of ['', '-x', '--all', 'a b', 'a/', 'a\nb', 'a@md5:00', '/a', 'x'.repeat(600)])
+      t.throws(
+        () => parseReference(reference),
+        { code: 'USAGE', message: /is no reference to an image$/ },
+        reference,
+      );
+  },
+);
+
+t.test('withDigest() takes the tag away, and leaves the port', async (t) => {
+  t.equal(withDigest('127.0.0.1:5000/a:1', 'sha256:00'), '127.0.0.1:5000/a@sha256:00');
+  t.equal(withDigest('127.0.0.1:5000/a', 'sha256:00'), '127.0.0.1:5000/a@sha256:00');
+  t.equal(withDigest('a@sha256:11', 'sha256:00'), 'a@sha256:00');
+});
+
+t.test('nameFrom() finds a name in paths and references', async (t) => {
+  const cases: readonly (readonly [text: string, name: string])[] = [
+    ['/home/me/.ops/images/webg.img', 'webg'],
+    ['hello.tar', 'hello'],
+    ['layout/', 'layout'],
+    ['docker://127.0.0.1:5000/team/Web_App:1.2', 'web_app'],
+    ['oci-archive:/tmp/My App.tar', 'my-app'],
+    [`docker://h/a@sha256:${'0'.repeat(64)}`, 'a'],
+    ['nginx_kvm-x86_64', 'nginx_kvm-x86_64'],
+    ['..', ''],
+    ['/', ''],
+  ];
+  for (const [text, name] of cases) t.equal(nameFrom(text), name, text);
+});
+
+t.test('hasTransport() tells images from paths', async (t) => {
+  for (const text of ['docker://a', 'oci:/a:b', 'containers-storage:a']) t.ok(hasTransport(text), text);
+  for (const text of ['/a/b', 'a:b', 'docker', 'http://a']) t.notOk(hasTransport(text), text);
+});
