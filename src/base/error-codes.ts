@@ -28,6 +28,7 @@ export const errorCodes = {
   PORT_TAKEN: 'another process listens on the port',
   QEMU_MISSING: 'QEMU is not installed, or not where the configuration says',
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
+  UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
   OCI_IMAGE_INVALID: 'an OCI image is damaged, or has no unikernel in it that a registry can hold',
   STATE_BROKEN: "a container's record cannot be read",
   UID_EXHAUSTED: "every user id of ucrun's range is in use",
