@@ -1,13 +1,13 @@
 import { formatMiB } from '../base/size.ts';
 import { withKernelReader } from '../host/files.ts';
-import { findInRegistries, listRegistries, resolveInEntry } from '../host/registry.ts';
+import { findInRegistries, listRegistries, type Registries, resolveInEntry } from '../host/registry.ts';
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { checkName } from '../unikernel/detect.ts';
 import { requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { asRuntimeError } from './report-error.ts';
 
 /** The table, or the JSON list, of the registries' unikernels. One that cannot be read is listed with what is wrong. */
-export function imageList(registries: readonly string[], asJson: boolean): string {
+export function imageList(registries: Registries, asJson: boolean): string {
   const entries = listRegistries(registries).map((name) => ({ name, ...describe(registries, name) }));
   if (asJson) return `${JSON.stringify(entries, undefined, 2)}\n`;
   const rows = entries.map(({ name, definition, problem }) =>
@@ -19,14 +19,14 @@ export function imageList(registries: readonly string[], asJson: boolean): strin
 }
 
 /** What to say to someone who is shown an empty list: where was looked, and what to do. Empty if there is something. */
-export function emptyRegistries(registries: readonly string[]): string {
+export function emptyRegistries(registries: Registries): string {
   if (listRegistries(registries).length > 0) return '';
-  if (registries.length === 0) return 'no registry is configured\n';
-  return `no unikernels in ${registries.join(', ')}; each is a folder there with a unikernel.json, see "man ucrun"\n`;
+  if (registries.folders.length === 0) return 'no registry is configured\n';
+  return `no unikernels in ${registries.folders.join(', ')}; each is a folder there with a unikernel.json, see "man ucrun"\n`;
 }
 
 /** A unikernel in JSON: what its definition says, where its files are, and what its kernel is. @throws RuntimeError */
-export function imageInspect(registries: readonly string[], name: string): string {
+export function imageInspect(registries: Registries, name: string): string {
   const entry = findInRegistries(registries, checkName(name));
   const definition = parseDefinition(entry.content, entry.source);
   const kernel =
@@ -41,7 +41,7 @@ export function imageInspect(registries: readonly string[], name: string): strin
 }
 
 function describe(
-  registries: readonly string[],
+  registries: Registries,
   name: string,
 ): { definition?: UnikernelDefinition; problem?: string } {
   try {

@@ -3,6 +3,7 @@ import yargs, { type Argv } from 'yargs';
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
+import { registriesFor } from '../host/registry.ts';
 import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
 import { identify, readConfigFor } from './config-for.ts';
 import { emptyRegistries, imageInspect, imageList } from './image.ts';
@@ -72,7 +73,7 @@ function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
           'list them',
           (list) => list.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
           async ({ json }) => {
-            const { registries } = await readConfigFor(identify(), env);
+            const registries = registriesFor(await readConfigFor(identify(), env), env);
             print(imageList(registries, json));
             writeSync(2, emptyRegistries(registries));
           },
@@ -82,7 +83,8 @@ function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
           'show one, and whether it can start',
           (inspect) =>
             inspect.positional('name', { type: 'string', demandOption: true, describe: 'its name' }),
-          async ({ name }) => print(imageInspect((await readConfigFor(identify(), env)).registries, name)),
+          async ({ name }) =>
+            print(imageInspect(registriesFor(await readConfigFor(identify(), env), env), name)),
         )
         .demandCommand(1, 'image needs a command: ls or inspect')
         .strict(),

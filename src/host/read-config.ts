@@ -4,8 +4,7 @@ import { isErrno } from '../base/errno.ts';
 import { RuntimeError, raise } from '../base/runtime-error.ts';
 import type { OnProblem } from '../unikernel/config.ts';
 import { type Config, defaultConfig } from '../unikernel/config-defaults.ts';
-import { toHostId } from '../unikernel/id-mapping.ts';
-import { ownUidMap } from './host-facts.ts';
+import { homeDirectory } from './home.ts';
 
 const usualSystemFile = '/etc/ucrun/config.toml';
 
@@ -89,21 +88,8 @@ function readIfPresent(path: string): string | undefined {
 function userFileOf(env: NodeJS.ProcessEnv, euid: number): string | undefined {
   const { XDG_CONFIG_HOME: given } = env;
   if (given?.startsWith('/')) return join(given, 'ucrun/config.toml');
-  // In an engine's user namespace its user is 0; /etc/passwd has the id that it has outside.
-  const home = env.HOME?.startsWith('/') ? env.HOME : homeOf(toHostId(ownUidMap(), euid) ?? euid);
+  const home = homeDirectory(env, euid);
   return home === undefined ? undefined : join(home, '.config/ucrun/config.toml');
-}
-
-/**
- * The user's home directory where the environment does not say, as on podman's kill and delete.
- * @see passwd(5)
- */
-function homeOf(uid: number): string | undefined {
-  const entry = readIfPresent('/etc/passwd')
-    ?.split('\n')
-    .map((line) => line.split(':'))
-    .find((fields) => fields[2] === String(uid));
-  return entry?.[5];
 }
 
 function unusable(message: string, hint?: string, cause?: unknown): RuntimeError {

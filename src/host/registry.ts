@@ -1,8 +1,27 @@
 import { realpathSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { isErrno } from '../base/errno.ts';
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
+import type { Config } from '../unikernel/config-defaults.ts';
 import { exists, listDirectory, readTextIfThere } from './files.ts';
+import { findOpsImage, listOpsImages, opsImageDirectories } from './ops-images.ts';
+
+/** Where unikernels are looked up by their names, in this order. */
+export interface Registries {
+  /** Directories with a folder for each unikernel. */
+  readonly folders: readonly string[];
+  /** Directories with the disk images that `ops` makes. */
+  readonly opsImages: readonly string[];
+}
+
+/** Where this user's unikernels are: in the registries that the configuration names, then where `ops` has them. */
+export function registriesFor(
+  { registries }: Pick<Config, 'registries'>,
+  env: NodeJS.ProcessEnv,
+): Registries {
+  return { folders: registries, opsImages: opsImageDirectories(env, process.geteuid?.() ?? 0) };
+}
 
 /** A unikernel of the registry, as it was found. */
 export interface RegistryEntry {
@@ -11,8 +30,10 @@ export interface RegistryEntry {
   readonly directory: string;
   /** The text's JSON, unchecked. */
   readonly content: Readonly<Record<string, unknown>>;
-  /** The path of `unikernel.json`, for error texts. */
+  /** The path of `unikernel.json`, or of what stands for one, for error texts. */
   readonly source: string;
+  /** Whether the folder is the unikernel's own; an image of `ops`' is one among others. */
+  readonly isFolder: boolean;
 }
 
 /**
@@ -20,9 +41,13 @@ export interface RegistryEntry {
  * @param name checked by detect.ts: it cannot leave the registry
  * @throws RuntimeError UNIKERNEL_UNKNOWN listing the names there are, UNIKERNEL_INVALID if its file is no JSON object
  */
-export function findInRegistries(registries: readonly string[], name: string): RegistryEntry {
-  for (const registry of registries) {
+export function findInRegistries(registries: Registries, name: string): RegistryEntry {
+  for (const registry of registries.folders) {
     const entry = readEntry(registry, name);
+    if (entry !== undefined) return entry;
+  }
+  for (const directory of registries.opsImages) {
+    const entry = opsEntry(directory, name);
     if (entry !== undefined) return entry;
   }
   const names = listRegistries(registries);
@@ -33,18 +58,21 @@ export function findInRegistries(registries: readonly string[], name: string): R
     {
       hint:
         near === undefined
-          ? `put it into a folder ${registries[0] ?? '(no registry is configured)'}/${name}`
+          ? `put it into a folder ${registries.folders[0] ?? '(no registry is configured)'}/${name}, or add it with "ucrun image"`
           : `did you mean "${near}"?`,
     },
   );
 }
 
 /** Every name in the registries, sorted, each once. */
-export function listRegistries(registries: readonly string[]): readonly string[] {
-  const names = registries.flatMap((registry) =>
-    listDirectory(registry).filter((name) => exists(`${registry}/${name}/unikernel.json`)),
+export function listRegistries(registries: Registries): readonly string[] {
+  const names = registries.folders.flatMap((registry) =>
+    // What begins with a dot is not whole yet, or not any more.
+    listDirectory(registry).filter(
+      (name) => !name.startsWith('.') && exists(`${registry}/${name}/unikernel.json`),
+    ),
   );
-  return [...new Set(names)].sort();
+  return [...new Set([...names, ...registries.opsImages.flatMap(listOpsImages)])].sort();
 }
 
 /**
@@ -85,7 +113,14 @@ function readEntry(registry: string, name: string): RegistryEntry | undefined {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new RuntimeError('UNIKERNEL_INVALID', `${source} must hold a JSON object`);
   }
-  return { name, directory, source, content: content as Readonly<Record<string, unknown>> };
+  return { name, directory, source, isFolder: true, content: content as Readonly<Record<string, unknown>> };
+}
+
+/** An image of `ops`' as if it had a definition. */
+function opsEntry(directory: string, name: string): RegistryEntry | undefined {
+  const source = findOpsImage(directory, name);
+  if (source === undefined) return undefined;
+  return { name, directory, source, isFolder: false, content: { guest: 'nanos', disk: basename(source) } };
 }
 
 /** Where JSON.parse stopped. Its own words may quote the file, so they are for the debug log. */
@@ -94,7 +129,7 @@ function jsonProblem(error: unknown): string {
   return line === undefined ? 'it ends too early' : `line ${line}, column ${column}`;
 }
 
-function namesText(names: readonly string[], registries: readonly string[]): string {
-  const where = registries.join(', ');
+function namesText(names: readonly string[], { folders, opsImages }: Registries): string {
+  const where = [...folders, ...opsImages].join(', ');
   return names.length === 0 ? `there is none in ${where}` : `there are: ${names.join(', ')}`;
 }

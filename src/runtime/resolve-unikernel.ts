@@ -7,6 +7,7 @@ import { findQemu } from '../host/find-qemu.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
 import { namespaceId } from '../host/network-namespace.ts';
+import { registriesFor } from '../host/registry.ts';
 import { placeInRootfs } from '../host/rootfs-path.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
@@ -50,7 +51,8 @@ export interface ResolvedUnikernel extends UnikernelFiles {
 export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): ResolvedUnikernel {
   const { config, env, paths } = call;
   const { spec } = found;
-  const files = findUnikernelFiles(found.source, config, () => realpathOfRootfs(found));
+  const sources = { ...registriesFor(config, env), vmDirectories: config.vmDirectories };
+  const files = findUnikernelFiles(found.source, sources, () => realpathOfRootfs(found));
   const { definition, kernel, initrd, disks } = files;
   const ownKernel =
     kernel === undefined && guests[definition.guest].settingsIn === 'nanos-image'

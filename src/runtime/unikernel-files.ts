@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { withKernelReader } from '../host/files.ts';
-import { findInRegistries, resolveInEntry } from '../host/registry.ts';
+import { findInRegistries, type Registries, resolveInEntry } from '../host/registry.ts';
 import { placeInRootfs, resolveInRootfs } from '../host/rootfs-path.ts';
 import type { Config } from '../unikernel/config-defaults.ts';
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
@@ -19,6 +19,9 @@ export interface UnikernelFiles {
   readonly disks: readonly string[];
 }
 
+/** Where files of the host's may be that a container's unikernel consists of. */
+export type UnikernelPlaces = Registries & Pick<Config, 'vmDirectories'>;
+
 /**
  * Find a unikernel's definition and its files, wherever it comes from.
  * @param rootfs the container's root file system without links in its path; asked for only if the unikernel is in it
@@ -26,18 +29,18 @@ export interface UnikernelFiles {
  */
 export function findUnikernelFiles(
   source: UnikernelSource,
-  config: Pick<Config, 'registries' | 'vmDirectories'>,
+  places: UnikernelPlaces,
   rootfs: () => string,
 ): UnikernelFiles {
   switch (source.kind) {
     case 'registry':
-      return filesOfRegistry(config.registries, source);
+      return filesOfRegistry(places, source);
     case 'image': {
       const root = rootfs();
       return withFiles(definitionOf(source.image), (path, what) => resolveInRootfs(root, path, what));
     }
     case 'vm':
-      return filesOfHost(source.image, config.vmDirectories);
+      return filesOfHost(source.image, places.vmDirectories);
   }
 }
 
@@ -46,7 +49,7 @@ function definitionOf({ settings, written, source }: ImageSettings): UnikernelDe
 }
 
 function filesOfRegistry(
-  registries: readonly string[],
+  registries: Registries,
   source: Extract<UnikernelSource, { kind: 'registry' }>,
 ): UnikernelFiles {
   const entry = findInRegistries(registries, source.name);

@@ -2,6 +2,9 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { findInRegistries, listRegistries, resolveInEntry } from '../../src/host/registry.ts';
+import { nanosDisk } from './support/nanos-disk.ts';
+
+const only = (folders: readonly string[], opsImages: readonly string[] = []) => ({ folders, opsImages });
 
 const json = (value: unknown) => ({ 'unikernel.json': JSON.stringify(value) });
 
@@ -11,37 +14,41 @@ t.test('findInRegistries() takes the first registry that has the name', async (t
     two: { a: json({ from: 'two' }), b: json({ from: 'two' }) },
   });
   const registries = [join(folder, 'missing'), join(folder, 'one'), join(folder, 'two')];
-  t.strictSame(findInRegistries(registries, 'a'), {
+  t.strictSame(findInRegistries(only(registries), 'a'), {
     name: 'a',
     directory: join(folder, 'one/a'),
     source: join(folder, 'one/a/unikernel.json'),
+    isFolder: true,
     content: { from: 'one' },
   });
-  t.match(findInRegistries(registries, 'b'), { content: { from: 'two' } });
+  t.match(findInRegistries(only(registries), 'b'), { content: { from: 'two' } });
 });
 
 t.test('findInRegistries() names what there is, and the nearest', async (t) => {
   const folder = t.testdir({ one: { hello: json({}), web: json({}) }, two: { web: json({}), broken: {} } });
   const registries = [join(folder, 'one'), join(folder, 'two')];
-  t.throws(() => findInRegistries(registries, 'helo'), {
+  t.throws(() => findInRegistries(only(registries), 'helo'), {
     code: 'UNIKERNEL_UNKNOWN',
     message: 'unikernel "helo" is unknown; there are: hello, web',
     hint: 'did you mean "hello"?',
   });
-  t.throws(() => findInRegistries(registries, 'database'), {
+  t.throws(() => findInRegistries(only(registries), 'database'), {
     code: 'UNIKERNEL_UNKNOWN',
     message: /there are: hello, web$/,
-    hint: `put it into a folder ${folder}/one/database`,
+    hint: `put it into a folder ${folder}/one/database, or add it with "ucrun image"`,
   });
   t.throws(
-    () => findInRegistries(registries, 'broken'),
+    () => findInRegistries(only(registries), 'broken'),
     { code: 'UNIKERNEL_UNKNOWN' },
     'a folder without unikernel.json is none',
   );
-  t.throws(() => findInRegistries([join(folder, 'none')], 'x'), {
+  t.throws(() => findInRegistries(only([join(folder, 'none')]), 'x'), {
     message: `unikernel "x" is unknown; there is none in ${folder}/none`,
   });
-  t.throws(() => findInRegistries([], 'x'), { code: 'UNIKERNEL_UNKNOWN', hint: /no registry is configured/ });
+  t.throws(() => findInRegistries(only([]), 'x'), {
+    code: 'UNIKERNEL_UNKNOWN',
+    hint: /no registry is configured/,
+  });
 });
 
 t.test('findInRegistries() refuses a unikernel.json that is no JSON object', async (t) => {
@@ -62,14 +69,14 @@ t.test('findInRegistries() refuses a unikernel.json that is no JSON object', asy
       message: `${path} is not JSON: ${problem}`,
       hint: `"jq . ${path}" checks it`,
     };
-    t.throws(() => findInRegistries([folder], name), expected, name);
+    t.throws(() => findInRegistries(only([folder]), name), expected, name);
   }
   for (const name of ['list', 'nothing', 'text']) {
     const expected = {
       code: 'UNIKERNEL_INVALID',
       message: `${folder}/${name}/unikernel.json must hold a JSON object`,
     };
-    t.throws(() => findInRegistries([folder], name), expected, name);
+    t.throws(() => findInRegistries(only([folder]), name), expected, name);
   }
 });
 
@@ -78,12 +85,38 @@ t.test('listRegistries() lists each name once, in order', async (t) => {
     one: { b: json({}), a: json({}), '.git': {}, 'a-file': 'x' },
     two: { a: json({}), c: json({}), empty: {} },
   });
-  t.strictSame(listRegistries([join(folder, 'two'), join(folder, 'one'), join(folder, 'none')]), [
+  t.strictSame(listRegistries(only([join(folder, 'two'), join(folder, 'one'), join(folder, 'none')])), [
     'a',
     'b',
     'c',
   ]);
-  t.strictSame(listRegistries([]), []);
+  t.strictSame(listRegistries(only([])), []);
+});
+
+t.test('images of ops are found behind the registries, by their names without an ending', async (t) => {
+  const folder = t.testdir({
+    registry: { both: json({ from: 'registry' }), '.new-1-2-3-0': json({}) },
+    images: {
+      web: nanosDisk(),
+      'old.img': nanosDisk(),
+      both: nanosDisk(),
+      'No Name': nanosDisk(),
+      notes: 'x',
+      sub: {},
+    },
+  });
+  const registries = only([join(folder, 'registry')], [join(folder, 'images'), join(folder, 'none')]);
+  t.strictSame(listRegistries(registries), ['both', 'old', 'web']);
+  t.match(findInRegistries(registries, 'both'), { content: { from: 'registry' } });
+  for (const [name, file] of [
+    ['web', 'web'],
+    ['old', 'old.img'],
+  ] as const) {
+    const entry = findInRegistries(registries, name);
+    t.match(entry, { isFolder: false, content: { guest: 'nanos', disk: file } }, name);
+    t.equal(resolveInEntry(entry, file, 'disk'), join(folder, 'images', file));
+  }
+  t.throws(() => findInRegistries(registries, 'notes'), { code: 'UNIKERNEL_UNKNOWN' });
 });
 
 t.test('resolveInEntry() finds the files of an entry, links followed', async (t) => {
@@ -91,7 +124,7 @@ t.test('resolveInEntry() finds the files of an entry, links followed', async (t)
     registry: { x: { ...json({}), kernel: 'k', sub: { initrd: 'i' } } },
     elsewhere: 'e',
   });
-  const entry = findInRegistries([join(folder, 'registry')], 'x');
+  const entry = findInRegistries(only([join(folder, 'registry')]), 'x');
   symlinkSync('../../elsewhere', join(entry.directory, 'link'));
   symlinkSync('nowhere', join(entry.directory, 'dangling'));
   symlinkSync('loop', join(entry.directory, 'loop'));

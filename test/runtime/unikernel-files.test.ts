@@ -35,7 +35,7 @@ function vmSource(vm: object, more: Settings = {}): UnikernelSource {
 }
 
 const findOnHost = (directories: readonly string[], source: UnikernelSource) =>
-  findUnikernelFiles(source, { registries: [], vmDirectories: directories }, neverAsked);
+  findUnikernelFiles(source, { folders: [], opsImages: [], vmDirectories: directories }, neverAsked);
 const kernelAt = (path: string) => vmSource({ kernel: { path } }, { guest: 'raw' });
 
 /** An allowed directory `vms` beside `secrets`, with links between them. */
@@ -203,7 +203,7 @@ t.test('findUnikernelFiles() of an image finds its files inside of it', async (t
   symlinkSync('/boot/initrd', join(root, 'link'));
   symlinkSync('/etc/passwd', join(root, 'passwd'));
   const find = (settings: Settings) =>
-    findUnikernelFiles(imageSource(settings), { registries: [], vmDirectories: ['/'] }, () => root);
+    findUnikernelFiles(imageSource(settings), { folders: [], opsImages: [], vmDirectories: ['/'] }, () => root);
   const linux = { guest: 'linux', kernel: '/kernel' };
   t.match(find({ ...linux, initrd: 'link', disk: '/boot/a.img:/data:ro,/../b.qcow2' }), {
     kernel: `${root}/kernel`,
@@ -233,7 +233,7 @@ t.test('findUnikernelFiles() names a key as it is written where it was found', a
         kind: 'image',
         image: { settings, written, source: '/ucrun.json and /urunc.json', isUrunc: false },
       },
-      { registries: [], vmDirectories: [] },
+      { folders: [], opsImages: [], vmDirectories: [] },
       () => root,
     );
   t.throws(() => find({ guest: 'raw', kernel: '/kernel', memory: 'much' }), {
@@ -264,7 +264,7 @@ t.test('findUnikernelFiles() of a registry takes annotations for what tunes it o
   const find = (overrides: Settings) =>
     findUnikernelFiles(
       { kind: 'registry', name: 'hello', overrides },
-      { registries: [registry], vmDirectories: [] },
+      { folders: [registry], opsImages: [], vmDirectories: [] },
       neverAsked,
     );
   t.match(find({}), { kernel: `${registry}/hello/k`, disks: [], definition: { memoryMiB: 32 } });
