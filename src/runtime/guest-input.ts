@@ -2,6 +2,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
 import { guests } from '../unikernel/guests/index.ts';
+import { ownFile } from '../unikernel/oci/own-image.ts';
 import type { GuestVolume } from '../unikernel/volumes.ts';
 import { engineInits } from './container-volumes.ts';
 import { guestEnvironment } from './guest-environment.ts';
@@ -62,6 +63,8 @@ function programOf(
   const { guest, cmdline } = definition;
   const root = rootOf(definition);
   if (source.kind === 'registry') return { cmdline, args: root === '9p' ? words : words.slice(1) };
+  // An engine wants an entry point; a packed image has the file that describes it there.
+  if (words[0] === ownFile) return { cmdline, args: words.slice(1) };
   const [init, ...args] = words;
   if (source.kind !== 'image' || !source.image.isUrunc || guest !== 'linux' || init === undefined)
     return { cmdline, args: guests[guest].dropsProgramName ? words.slice(1) : words };

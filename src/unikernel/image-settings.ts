@@ -2,6 +2,7 @@ import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type DefinitionKey, definitionKeys } from './definition.ts';
 import type { Spec } from './spec.ts';
+import { ownFile } from './oci/own-image.ts';
 import { definitionFromUrunc, uruncPrefix } from './urunc-keys.ts';
 
 /** The files of an image that say what unikernel it carries, read as a process chrooted there would find them. */
@@ -24,7 +25,7 @@ export interface ImageSettings {
 
 export const annotationPrefix = 'ucrun.';
 const uruncFile = '/urunc.json';
-const ownFile = '/ucrun.json';
+
 const kraftKernel = '/unikraft/bin/kernel';
 const kraftInitrd = '/unikraft/bin/initrd';
 
