@@ -27,3 +27,17 @@ function sizeHint(text: string): string {
   if (digits === undefined) return 'a size is a whole number above 0 with its unit, such as 128MiB or 1GiB';
   return `write the unit: ${digits}${letter?.toLowerCase() === 'g' ? 'GiB' : 'MiB'}`;
 }
+
+const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** A number of bytes for people, with up to three digits: 512 → `512B`, 1536 → `1.5KiB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < byteUnits.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit > 0 && value < 10 ? value.toFixed(1).replace(/\.0$/, '') : String(Math.round(value));
+  return `${digits}${byteUnits[unit]}`;
+}

@@ -3,10 +3,9 @@ import yargs, { type Argv } from 'yargs';
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
-import { registriesFor } from '../host/registry.ts';
 import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
 import { identify, readConfigFor } from './config-for.ts';
-import { emptyRegistries, imageInspect, imageList } from './image.ts';
+import { addImageCommands, imageCommands, imageOperands, type Run, runner } from './image/commands.ts';
 import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
 
@@ -35,8 +34,8 @@ a container that carries a unikernel becomes a virtual machine, every other cont
 The commands with an id, and list, spec and features, are those that engines use.
 "ucrun help COMMAND" explains one; "man ucrun" says more.`;
 
-/** The commands below `image`, by the names that a misspelled one may have meant. */
-const imageCommands = ['ls', 'list', 'inspect'];
+/** What `image` is for. */
+const imageHelp = 'list, make, move and remove the unikernels that SERVICE_NAME can name';
 
 /**
  * `--help`, `--version`, and the commands that people type.
@@ -54,41 +53,22 @@ export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): P
   if (line.verb === undefined && asked.length > 0 && !isQuestion) {
     throw new RuntimeError('USAGE', `no command in "${asked.join(' ')}"`, { hint: generalHint });
   }
-  await commands(line, env).parseAsync(argumentsFor(line));
-  return 0;
+  let status = 0;
+  const run = runner(env, (found) => {
+    status = found;
+  });
+  await commands(line, run).parseAsync(argumentsFor(line));
+  return status;
 }
 
 const generalHint = 'ucrun --help lists the commands';
 
-function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
+function commands(line: CommandLine, run: Run): Argv {
   const parser = yargs().scriptName('ucrun').usage(`ucrun [OPTIONS] COMMAND\n\n${description}`);
   // Only the help and the completion see these: a line with such a verb goes another way.
   for (const [verb, help] of Object.entries(ociVerbs)) parser.command(verb, help);
   return parser
-    .command('image', 'list and inspect the unikernels that SERVICE_NAME can name', (image) =>
-      image
-        .usage('ucrun image COMMAND\n\nThe unikernels that SERVICE_NAME can name, from the registry.')
-        .command(
-          ['ls', 'list'],
-          'list them',
-          (list) => list.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
-          async ({ json }) => {
-            const registries = registriesFor(await readConfigFor(identify(), env), env);
-            print(imageList(registries, json));
-            writeSync(2, emptyRegistries(registries));
-          },
-        )
-        .command(
-          'inspect <name>',
-          'show one, and whether it can start',
-          (inspect) =>
-            inspect.positional('name', { type: 'string', demandOption: true, describe: 'its name' }),
-          async ({ name }) =>
-            print(imageInspect(registriesFor(await readConfigFor(identify(), env), env), name)),
-        )
-        .demandCommand(1, 'image needs a command: ls or inspect')
-        .strict(),
-    )
+    .command('image', imageHelp, (image) => addImageCommands(image, run))
     .completion('completion', 'print a script that completes command lines in bash or zsh')
     .command('help [command]', 'show this, or what a command is for')
     .version(ucrunVersion())
@@ -115,11 +95,11 @@ function commands(line: CommandLine, env: NodeJS.ProcessEnv): Argv {
 function usageError(line: CommandLine, message: string): RuntimeError {
   const isImage = line.verb === 'image';
   const hint = isImage ? 'ucrun image --help lists its commands' : generalHint;
-  // Only `image inspect` has an argument that must be there.
-  if (message.startsWith('Not enough non-option arguments'))
-    return new RuntimeError('USAGE', 'image inspect needs the name of a unikernel', {
-      hint: 'ucrun image ls lists the names',
-    });
+  const [command = ''] = line.verbArgs.filter((arg) => imageCommands.includes(arg));
+  if (message.startsWith('Not enough non-option arguments')) {
+    const usage = { hint: `ucrun image ${command} --help shows how it is used` };
+    return new RuntimeError('USAGE', `image ${command} needs ${imageOperands[command]}`, usage);
+  }
   const [, name, given, choices] = /Argument: (\S+), Given: (".*?"), Choices: (.*)/.exec(message) ?? [];
   if (name !== undefined)
     return new RuntimeError('USAGE', `option --${name} is ${given}, not one of ${choices}`, { hint });

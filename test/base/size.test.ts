@@ -1,6 +1,6 @@
 import t from 'tap';
 import { RuntimeError } from '../../src/base/runtime-error.ts';
-import { formatMiB, parseMiB } from '../../src/base/size.ts';
+import { formatBytes, formatMiB, parseMiB } from '../../src/base/size.ts';
 
 t.test('parseMiB() reads MiB and GiB', async (t) => {
   t.equal(parseMiB('128MiB', 'memory'), 128);
@@ -45,4 +45,19 @@ t.test('parseMiB() refuses what is no size, and says what to write', async (t) =
     const expected = new RuntimeError('MEMORY_INVALID', `memory in /k is "${text}", not a size`, { hint });
     t.throws(() => parseMiB(text, 'memory in /k'), expected, `"${text}"`);
   }
+});
+
+t.test('formatBytes() gives up to three digits', async (t) => {
+  const cases: readonly (readonly [bytes: number, text: string])[] = [
+    [0, '0B'],
+    [999, '999B'],
+    [1000, '1KiB'],
+    [1536, '1.5KiB'],
+    [30572, '30KiB'],
+    [999 * 1024, '999KiB'],
+    [10 * 1024 ** 2, '10MiB'],
+    [3.25 * 1024 ** 3, '3.3GiB'],
+    [5000 * 1024 ** 4, '5000TiB'],
+  ];
+  for (const [bytes, text] of cases) t.equal(formatBytes(bytes), text);
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
@@ -58,9 +58,9 @@ t.test('the help is the same however it is asked for', async (t) => {
     ['--help', 'create'],
   ]);
   t.match(help.stdout, /^ {2}ucrun kill <id> \[signal\] {3}send a signal/m);
-  t.match(help.stdout, /^ {2}ucrun image {2,}list and inspect/m);
+  t.match(help.stdout, /^ {2}ucrun image {2,}list, make, move and remove/m);
   const ofImage = await run('image', '--help');
-  t.match(ofImage, { status: 0, stdout: /ucrun image inspect <name>/, stderr: '' });
+  t.match(ofImage, { status: 0, stdout: /ucrun image inspect <what>/, stderr: '' });
   await same(ofImage, [
     ['image', '-h'],
     ['help', 'image'],
@@ -75,40 +75,6 @@ t.test('--version says what there is, and what is missing', async (t) => {
   t.match(version.stdout, /^crun: crun is missing: the configuration says "\/nowhere\/crun"$/m);
   t.match(version.stdout, /^qemu: QEMU is missing: the configuration says "\/nowhere\/qemu"$/m);
   for (const form of ['-v', '-V']) t.strictSame(await run(form), version, form);
-});
-
-t.test('image ls lists the registry, broken entries with what is wrong', async (t) => {
-  const { registry, run } = setting(t);
-  const problem = `unknown guest type "tower" in ${registry}/odd/unikernel.json`;
-  t.strictSame(await run('image', 'ls'), {
-    status: 0,
-    stdout: [
-      'NAME  GUEST  MEMORY  PORTS            KERNEL',
-      'good  raw    16MiB   8080/tcp,53/udp  kernel.elf',
-      `odd   -      -       -                broken: ${problem}`,
-      '',
-    ].join('\n'),
-    stderr: '',
-  });
-  const [good, odd, ...others] = JSON.parse((await run('image', 'ls', '--json')).stdout);
-  t.match(good, { name: 'good', definition: { guest: 'raw', memoryMiB: 16 } });
-  t.strictSame(odd, { name: 'odd', problem });
-  t.strictSame(others, []);
-});
-
-t.test('image ls of an empty registry says where it looked', async (t) => {
-  const { folder, registry, run } = setting(t);
-  rmSync(registry, { recursive: true });
-  const note = (where: string) =>
-    `no unikernels in ${where}; each is a folder there with a unikernel.json, see "man ucrun"\n`;
-  t.strictSame(await run('image', 'ls'), {
-    status: 0,
-    stdout: 'NAME  GUEST  MEMORY  PORTS  KERNEL\n',
-    stderr: note(registry),
-  });
-  t.strictSame(await run('image', 'ls', '--json'), { status: 0, stdout: '[]\n', stderr: note(registry) });
-  writeFileSync(join(folder, 'config.toml'), 'registries = []');
-  t.match(await run('image', 'ls'), { status: 0, stderr: 'no registry is configured\n' });
 });
 
 t.test('help VERB is crun’s help of that verb', async (t) => {
@@ -129,7 +95,7 @@ t.test('the script that completion prints gets its words', async (t) => {
   const words = async (...typed: readonly string[]) =>
     (await run('--get-yargs-completions', 'ucrun', ...typed)).stdout.split('\n');
   t.ok((await words('st')).includes('state'));
-  t.strictSame(await words('image', ''), ['ls', 'inspect', '']);
+  t.ok((await words('image', '')).includes('inspect'));
 });
 
 t.test('help and versions do not need a right configuration, the registry does', async (t) => {
@@ -138,18 +104,6 @@ t.test('help and versions do not need a right configuration, the registry does',
   for (const args of [['--help'], ['--version'], ['completion']])
     t.match(await run(...args), { status: 0, stderr: '' }, args.join(' '));
   t.match(await run('image', 'ls'), { status: 1, stdout: '', stderr: /is no valid TOML: line 1, / });
-});
-
-t.test('image inspect shows a unikernel with its files and its kernel', async (t) => {
-  const { registry, run } = setting(t);
-  const { status, stdout, stderr } = await run('image', 'inspect', 'good');
-  t.strictSame([status, stderr], [0, '']);
-  t.match(JSON.parse(stdout), {
-    name: 'good',
-    source: `${registry}/good/unikernel.json`,
-    files: { kernel: `${registry}/good/kernel.elf` },
-    format: { kind: 'pvh-elf', bits: 32 },
-  });
 });
 
 t.test('a command line that cannot be meant is refused with a remedy', async (t) => {
@@ -163,7 +117,7 @@ t.test('a command line that cannot be meant is refused with a remedy', async (t)
     [['--root', '/r', 'killl', 'id'], 'ucrun: unknown command "killl"\nhint: did you mean "kill"?\n'],
     [['help', 'imgae'], 'ucrun: unknown command "imgae"\nhint: did you mean "image"?\n'],
     [['help', 'prepare'], `ucrun: unknown command "prepare"\n${hint}\n`],
-    [['image'], `ucrun: image needs a command: ls or inspect\n${imageHint}\n`],
+    [['image'], `ucrun: image needs a command, such as ls\n${imageHint}\n`],
     [['image', 'lss'], 'ucrun: unknown command "image lss"\nhint: did you mean "image ls"?\n'],
     [['image', 'Paint'], `ucrun: unknown command "image Paint"\n${imageHint}\n`],
     [['image', 'ls', 'more'], `ucrun: unexpected argument "more"\n${imageHint}\n`],
@@ -174,15 +128,7 @@ t.test('a command line that cannot be meant is refused with a remedy', async (t)
     ],
     [
       ['image', 'inspect'],
-      'ucrun: image inspect needs the name of a unikernel\nhint: ucrun image ls lists the names\n',
-    ],
-    [
-      ['image', 'inspect', 'goood'],
-      'ucrun: unikernel "goood" is unknown; there are: good, odd\nhint: did you mean "good"?\n',
-    ],
-    [
-      ['image', 'inspect', '../good'],
-      `ucrun: "../good" is not a unikernel's name\nhint: a name is up to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit\n`,
+      'ucrun: image inspect needs the name of a unikernel, or a file\nhint: ucrun image inspect --help shows how it is used\n',
     ],
   ];
   await Promise.all(
