@@ -28,6 +28,8 @@ packages=(
   binutils busybox-static cpio e2fsprogs gcc libc6-dev lz4 make xz-utils zstd
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
+  # what moves images, and where they are moved to
+  docker-registry skopeo
   # the demo and the tests
   bsdutils curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
 )
