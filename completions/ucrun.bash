@@ -17,6 +17,34 @@ _ucrun_names() {
   "${COMP_WORDS[0]}" image ls 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# The words after "image" of which one may come next; options that take a value count it as a word of its own.
+_ucrun_image() {
+  local current=$1 positionals=$2 command='' word seen=''
+  for word in "${COMP_WORDS[@]:0:COMP_CWORD}"; do
+    if [[ $seen && -z $command && $word != -* ]]; then command=$word; fi
+    [[ $word != image ]] || seen=1
+  done
+  if [[ -z $command ]]; then
+    echo 'ls inspect add import rm pack pull push'
+  elif [[ $current == -* ]]; then
+    local settings='--guest --kernel --initrd --disk --root --cmdline --version --memory --cpus --port --machine'
+    case $command in
+      add) echo "--json --replace $settings" ;;
+      import) echo "--json --replace $settings --tls-verify=false --authfile" ;;
+      rm) echo '--json --force' ;;
+      pack) echo '--json --output --load' ;;
+      pull) echo '--json --replace --tls-verify=false --authfile' ;;
+      push) echo '--json --tls-verify=false --authfile' ;;
+      *) echo --json ;;
+    esac
+  else
+    case $command in
+      rm) _ucrun_names ;;
+      inspect | pack | push) [[ $positionals -gt 1 ]] || _ucrun_names ;;
+    esac
+  fi
+}
+
 _ucrun() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' index words='' positionals=0
@@ -32,7 +60,8 @@ _ucrun() {
   for ((index = 1; index < COMP_CWORD; index++)); do
     case ${COMP_WORDS[index]} in
       --root | --log | --log-format | --bundle | --config | --console-socket | --pid-file | --preserve-fds | --format | \
-        --process | --resources | -b | -r)
+        --process | --resources | -b | -r | \
+        --guest | --kernel | --initrd | --disk | --cmdline | --memory | --cpus | --port | --machine | --output | --authfile | -o)
         [[ ${COMP_WORDS[index + 1]} != = ]] || ((index++))
         ((index++))
         ;;
@@ -47,14 +76,15 @@ _ucrun() {
       compopt -o filenames 2>/dev/null
       return
       ;;
-    --log | --config | --console-socket | --pid-file | --process | --resources)
+    --log | --config | --console-socket | --pid-file | --process | --resources | --kernel | --initrd | --disk | --output | --authfile | -o)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       compopt -o filenames 2>/dev/null
       return
       ;;
     --log-format) words='text json' ;;
     --format) words='table json' ;;
-    --preserve-fds) return ;;
+    --machine) words='microvm q35' ;;
+    --preserve-fds | --guest | --cmdline | --memory | --cpus | --port) return ;;
   esac
 
   if [[ -z $words ]]; then
@@ -93,18 +123,14 @@ _ucrun() {
         ;;
       list) words='--quiet --format' ;;
       spec) words='--bundle --rootless' ;;
-      image)
-        if [[ $positionals -eq 0 ]]; then
-          words='ls inspect'
-        elif [[ " ${COMP_WORDS[*]} " == *' inspect '* ]]; then
-          [[ $positionals -gt 1 ]] || words=$(_ucrun_names)
-        else
-          words=--json
-        fi
-        ;;
+      image) words=$(_ucrun_image "$current" "$positionals") ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  if [[ ${#COMPREPLY[@]} -eq 0 && $verb == image && " ${COMP_WORDS[*]} " =~ ' '(inspect|import)' ' ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    compopt -o filenames 2>/dev/null
+  fi
 }
 
 complete -F _ucrun ucrun

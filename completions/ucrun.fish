@@ -45,7 +45,7 @@ complete -c ucrun -n $first -a events -d 'show events of a container'
 complete -c ucrun -n $first -a update -d 'change the limits of a container'
 complete -c ucrun -n $first -a spec -d 'write an example specification'
 complete -c ucrun -n $first -a features -d 'print what the runtime can do'
-complete -c ucrun -n $first -a image -d 'list and inspect the unikernels that SERVICE_NAME can name'
+complete -c ucrun -n $first -a image -d 'list, make, move and remove the unikernels that SERVICE_NAME can name'
 complete -c ucrun -n $first -a completion -d 'print a script that completes command lines'
 complete -c ucrun -n $first -a help -d 'list the commands, or explain one'
 
@@ -67,7 +67,35 @@ complete -c ucrun -n '__fish_seen_subcommand_from list' -s q -l quiet -d 'ids on
 complete -c ucrun -n '__fish_seen_subcommand_from list ps' -s f -l format -x -a 'table json' -d form
 complete -c ucrun -n '__fish_seen_subcommand_from update' -s r -l resources -r -F -d 'new limits'
 complete -c ucrun -n '__fish_seen_subcommand_from spec' -l rootless -d 'for users other than root'
-complete -c ucrun -n '__fish_seen_subcommand_from image; and not __fish_seen_subcommand_from ls inspect' -a ls -d 'list the unikernels'
-complete -c ucrun -n '__fish_seen_subcommand_from image; and not __fish_seen_subcommand_from ls inspect' -a inspect -d 'show one'
-complete -c ucrun -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from ls' -l json -d 'print JSON'
-complete -c ucrun -n '__fish_seen_subcommand_from image; and __fish_seen_subcommand_from inspect' -a '(__ucrun_names)' -d unikernel
+
+set -l image '__fish_seen_subcommand_from image'
+set -l first_of_image "$image; and not __fish_seen_subcommand_from ls inspect add import rm pack pull push"
+complete -c ucrun -n $first_of_image -a ls -d 'list the unikernels'
+complete -c ucrun -n $first_of_image -a inspect -d 'show one, or what a file is'
+complete -c ucrun -n $first_of_image -a add -d 'put files together to a unikernel'
+complete -c ucrun -n $first_of_image -a import -d 'make a unikernel of a file or an image'
+complete -c ucrun -n $first_of_image -a rm -d 'remove unikernels'
+complete -c ucrun -n $first_of_image -a pack -d 'make an OCI image of one'
+complete -c ucrun -n $first_of_image -a pull -d 'fetch one from an image registry'
+complete -c ucrun -n $first_of_image -a push -d 'give one to an image registry'
+complete -c ucrun -n $image -l json -d 'print JSON'
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from inspect rm pack push" -a '(__ucrun_names)' -d unikernel
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from inspect import" -F
+set -l makes "$image; and __fish_seen_subcommand_from add import"
+complete -c ucrun -n $makes -l guest -x -d 'the kind of guest'
+complete -c ucrun -n $makes -l kernel -r -F -d 'its kernel'
+complete -c ucrun -n $makes -l initrd -r -F -d 'its initial RAM disk'
+complete -c ucrun -n $makes -l disk -r -F -d 'a disk image'
+complete -c ucrun -n $makes -l root -x -a 'none initrd disk 9p' -d 'where its root file system is'
+complete -c ucrun -n $makes -l cmdline -x -d 'its command line'
+complete -c ucrun -n $makes -l version -x -d "the version of the guest's system"
+complete -c ucrun -n $makes -l memory -x -d 'its memory'
+complete -c ucrun -n $makes -l cpus -x -d 'the number of its processors'
+complete -c ucrun -n $makes -l port -x -d 'a port that it serves'
+complete -c ucrun -n $makes -l machine -x -a 'microvm q35' -d "QEMU's machine"
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from add import pull" -l replace -d 'replace the unikernel of that name'
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from import pull push" -l tls-verify -x -a 'true false' -d 'whether a trusted certificate is needed'
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from import pull push" -l authfile -r -F -d credentials
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from rm" -s f -l force -d 'even if containers use them'
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from pack" -s o -l output -r -F -d 'archive or directory'
+complete -c ucrun -n "$image; and __fish_seen_subcommand_from pack" -l load -d 'put it among the images of podman'

@@ -2,11 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import t from 'tap';
+import { imageOperands } from '../../src/cli/image/commands.ts';
+import { fileOptions, settingOptions } from '../../src/cli/image/definition-options.ts';
 import { ociVerbs } from '../../src/cli/people.ts';
 
 const verbs = Object.keys(ociVerbs)
   .flatMap((entry) => entry.split(', ').map((verb) => verb.split(' ')[0] ?? ''))
   .concat('image', 'completion', 'help');
+
+/** Under their first names. */
+const imageCommands = Object.keys(imageOperands)
+  .filter((name) => name !== 'remove')
+  .concat('ls');
 
 const shells = [
   { shell: 'bash', file: 'completions/ucrun.bash', check: ['-n'], entry: (verb: string) => `\\b${verb}\\b` },
@@ -21,6 +28,18 @@ const shells = [
 
 for (const { shell, file, check, entry } of shells) {
   const text = readFileSync(file, 'utf8');
+
+  t.test(`${file} has every command and option below image`, async (t) => {
+    for (const command of imageCommands) t.match(text, new RegExp(`\\b${command}\\b`), command);
+    for (const option of [
+      ...Object.keys({ ...fileOptions, ...settingOptions }),
+      'replace',
+      'tls-verify',
+      'authfile',
+      'load',
+    ])
+      t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
+  });
 
   t.test(`${file} has every command and global option`, async (t) => {
     for (const verb of verbs) t.match(text, new RegExp(entry(verb)), verb);
@@ -74,10 +93,22 @@ const cases: readonly [words: string[], expected: string[]][] = [
   [['ucrun', 'delete', '--force', 't'], ['two']],
   [
     ['ucrun', 'image', ''],
-    ['ls', 'inspect'],
+    ['ls', 'inspect', 'add', 'import', 'rm', 'pack', 'pull', 'push'],
   ],
   [['ucrun', 'image', 'inspect', 'h'], ['hello']],
   [['ucrun', 'image', 'ls', '-'], ['--json']],
+  [
+    ['ucrun', 'image', 'rm', 'hello', ''],
+    ['hello', 'linux'],
+  ],
+  [['ucrun', 'image', 'pack', '--output', 'x.tar', 'l'], ['linux']],
+  [['ucrun', 'image', 'push', 'hello', ''], []],
+  [['ucrun', 'image', 'add', '--ker'], ['--kernel']],
+  [
+    ['ucrun', 'image', 'add', 'x', '--machine', ''],
+    ['microvm', 'q35'],
+  ],
+  [['ucrun', 'image', 'pull', '--tls'], ['--tls-verify=false']],
   [['ucrun', 'create', '--bundle', '/b', '--pid'], ['--pid-file']],
 ];
 
@@ -123,6 +154,9 @@ t.test(
     t.strictSame(complete('ucrun st').sort(), ['start', 'state']);
     t.strictSame(complete('ucrun start ').sort(), ['one', 'two']);
     t.strictSame(complete('ucrun --root /other start '), ['three']);
-    t.strictSame(complete('ucrun image inspect ').sort(), ['hello', 'linux']);
+    t.strictSame(complete('ucrun image rm ').sort(), ['hello', 'linux']);
+    t.ok(complete('ucrun image inspect ').includes('hello'));
+    t.strictSame(complete('ucrun image p').sort(), ['pack', 'pull', 'push']);
+    t.strictSame(complete('ucrun image pack --lo'), ['--load']);
   },
 );
