@@ -1,8 +1,8 @@
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type DefinitionKey, definitionKeys } from './definition.ts';
-import type { Spec } from './spec.ts';
 import { ownFile } from './oci/own-image.ts';
+import type { Spec } from './spec.ts';
 import { definitionFromUrunc, uruncPrefix } from './urunc-keys.ts';
 
 /** The files of an image that say what unikernel it carries, read as a process chrooted there would find them. */

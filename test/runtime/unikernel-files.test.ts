@@ -203,7 +203,11 @@ t.test('findUnikernelFiles() of an image finds its files inside of it', async (t
   symlinkSync('/boot/initrd', join(root, 'link'));
   symlinkSync('/etc/passwd', join(root, 'passwd'));
   const find = (settings: Settings) =>
-    findUnikernelFiles(imageSource(settings), { folders: [], opsImages: [], vmDirectories: ['/'] }, () => root);
+    findUnikernelFiles(
+      imageSource(settings),
+      { folders: [], opsImages: [], vmDirectories: ['/'] },
+      () => root,
+    );
   const linux = { guest: 'linux', kernel: '/kernel' };
   t.match(find({ ...linux, initrd: 'link', disk: '/boot/a.img:/data:ro,/../b.qcow2' }), {
     kernel: `${root}/kernel`,
