@@ -16,6 +16,10 @@ export interface CommandOptions {
   readonly keepsInputOpen?: boolean;
   /** Write the input once this was printed on stdout, as a person would, and do not end it. */
   readonly typesAfter?: RegExp;
+  /** What to type after the input, each text once the pattern before it was printed after the text before. */
+  readonly dialogue?: readonly (readonly [after: RegExp, text: string])[];
+  /** latin1: a character for each byte, of the input as well. */
+  readonly encoding?: 'utf8' | 'latin1';
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutSeconds?: number;
@@ -28,8 +32,10 @@ export interface CommandOptions {
 export async function run(
   program: string,
   args: readonly string[],
-  { input = '', keepsInputOpen = false, typesAfter, env = {}, cwd, timeoutSeconds = 60 }: CommandOptions = {},
+  options: CommandOptions = {},
 ): Promise<Outcome> {
+  const { input = '', keepsInputOpen = false, typesAfter, dialogue, env = {}, cwd } = options;
+  const { encoding = 'utf8', timeoutSeconds = 60 } = options;
   const running = execa(program, args, {
     env,
     ...(cwd === undefined ? {} : { cwd }),
@@ -37,12 +43,15 @@ export async function run(
     killSignal: 'SIGKILL',
     reject: false,
     stripFinalNewline: false,
+    encoding,
   });
   // A program that does not read, or has ended, is no fault here.
   running.stdin.on('error', () => undefined);
-  if (typesAfter !== undefined) onceMatched(running.stdout, typesAfter, () => running.stdin.write(input));
-  else if (keepsInputOpen) running.stdin.write(input);
+  const type = (text: string) => running.stdin.write(Buffer.from(text, encoding));
+  if (typesAfter !== undefined) onceMatched(running.stdout, typesAfter, () => type(input));
+  else if (keepsInputOpen || dialogue !== undefined) type(input);
   else running.stdin.end(input);
+  if (dialogue !== undefined) converse(running.stdout, dialogue, type);
   const result = await running;
   const { stdout, stderr, exitCode, signal } = result;
   if (result.timedOut)
@@ -101,5 +110,22 @@ function onceMatched(stream: Readable, pattern: RegExp, act: () => void): void {
     const before = pattern.test(seen);
     seen += chunk;
     if (!before && pattern.test(seen)) act();
+  });
+}
+
+function converse(
+  stream: Readable,
+  dialogue: NonNullable<CommandOptions['dialogue']>,
+  type: (text: string) => void,
+): void {
+  const steps = dialogue.values();
+  let seen = '';
+  let step = steps.next().value;
+  stream.on('data', (chunk) => {
+    seen += chunk;
+    if (step === undefined || !step[0].test(seen)) return;
+    seen = '';
+    type(step[1]);
+    step = steps.next().value;
   });
 }

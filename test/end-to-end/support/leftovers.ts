@@ -11,6 +11,10 @@ export interface Traces {
   readonly id: string;
   /** The network namespace's file; undefined if the container has none of its own. */
   readonly networkNamespace: string | undefined;
+  /** A file that stays, but with nothing mounted on it. */
+  readonly mountPoint?: string;
+  /** Where crun's state is; by default that of a runtime that podman starts as root. */
+  readonly crunRoot?: string;
 }
 
 /** Take down what identifies a container's traces, while podman still knows it. */
@@ -33,9 +37,10 @@ export async function nothingLeft(...all: readonly Traces[]): Promise<void> {
 }
 
 /** What is left of a container, one thing a line: processes, mounts, cgroups, records of crun's and ucrun's. */
-export function leftovers({ id, networkNamespace }: Traces): string[] {
+export function leftovers({ id, networkNamespace, mountPoint, crunRoot = '/run/crun' }: Traces): string[] {
   const found = [...processes(id), ...mounts(id), ...recordsOf(id, '/run/ucrun')];
-  for (const root of ['/sys/fs/cgroup', '/run/crun', overlays]) found.push(...pathsWith(id, root));
+  if (mountPoint !== undefined) found.push(...mounts(mountPoint));
+  for (const root of ['/sys/fs/cgroup', crunRoot, overlays]) found.push(...pathsWith(id, root));
   if (networkNamespace !== undefined && existsSync(networkNamespace)) found.push(networkNamespace);
   return found;
 }

@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, open, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { output, quote, run } from './command.ts';
+import { type Engine, outputOf } from './engine.ts';
+import { scratch, ucrun } from './environment.ts';
+import { waitFor } from './wait.ts';
+
+/** A docker of the test's own. */
+export interface Docker extends Engine {
+  /** Give docker images that podman has. */
+  load(...images: readonly string[]): Promise<void>;
+  /** Remove all containers, end docker, and take away what it leaves. */
+  stop(): Promise<void>;
+}
+
+/** Why there can be no docker here; false if there can. */
+export const noDocker: string | false = (await isThere('dockerd')) ? false : 'docker is not installed';
+
+/** Distributions have the command line beside the daemon, whatever else somebody may have on PATH. */
+const client = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
+
+/**
+ * Start a docker. It is in a network namespace of its own, where its rules of iptables and its forwarding are in no one's way, and
+ * which a pair of network devices joins to the test's. Containers have addresses below 172.31.NUMBER.
+ * @param number not that of another docker at the same time
+ * @param brokenRuntime what {@link makeBrokenRuntime} made
+ */
+export async function startDocker(number: number, brokenRuntime: string): Promise<Docker> {
+  const name = `ucrun-docker-${number}`;
+  const folder = join('/run', name);
+  const dataRoot = join(scratch, name);
+  const address = `172.30.${number}.2`;
+  await mkdir(folder, { recursive: true });
+  await output('ip', ['netns', 'add', name]);
+  await joinNamespace(number, name, address);
+  await writeFile(join(folder, 'daemon.json'), '{}');
+  const logFile = join(scratch, `${name}.log`);
+  const log = await open(logFile, 'w');
+  const daemon = spawn(
+    'nsenter',
+    [
+      // Not by `ip netns exec`, which would mount another /sys, without the cgroups.
+      ...[`--net=/run/netns/${name}`, 'dockerd'],
+      ...['--config-file', join(folder, 'daemon.json'), '--pidfile', join(folder, 'pid')],
+      ...['--data-root', dataRoot, '--exec-root', join(folder, 'exec'), '--host', `unix://${folder}/socket`],
+      ...['--bip', `172.31.${number}.1/24`, '--cgroup-parent', `/${name}`],
+      ...['--exec-opt', 'native.cgroupdriver=cgroupfs'],
+      ...['--add-runtime', `ucrun=${ucrun}`, '--add-runtime', `broken=${brokenRuntime}`, '--experimental'],
+    ],
+    { stdio: ['ignore', log.fd, log.fd] },
+  );
+  const ended = once(daemon, 'exit');
+  await log.close();
+  // A test file ends, and its clean-up begins, when nothing keeps it busy.
+  daemon.unref();
+
+  const env = { DOCKER_HOST: `unix://${folder}/socket`, DOCKER_CONFIG: folder };
+  const docker: Docker = {
+    name: 'docker',
+    program: client,
+    env,
+    // Whatever the runtime's name is, docker has this one.
+    crunRoot: join(folder, 'exec/runtime-runc/moby'),
+    address,
+    runtime: ['--runtime=ucrun'],
+    brokenRuntime: ['--runtime=broken'],
+    call: (args, options = {}) => run(client, args, { ...options, env: { ...env, ...options.env } }),
+    async remove(container) {
+      await docker.call(['rm', '--force', container]);
+    },
+    async load(...images) {
+      for (const image of images)
+        await output('sh', ['-c', `podman save ${quote(image)} | ${quote(client)} load`], { env });
+    },
+    async stop() {
+      const containers = (await outputOf(docker, ['ps', '--all', '--quiet'])).split('\n');
+      for (const container of containers) if (container !== '') await docker.remove(container);
+      daemon.ref();
+      daemon.kill('SIGTERM');
+      await ended;
+      await waitFor('the processes of docker to go', async () => {
+        return (await output('ip', ['netns', 'pids', name])) === '';
+      });
+      await unmountBelow(folder);
+      await unmountBelow(dataRoot);
+      await output('ip', ['netns', 'delete', name]);
+      for (const cgroup of cgroupsNamed(name)) await rmdir(cgroup);
+      await rm(folder, { recursive: true });
+      await rm(dataRoot, { recursive: true });
+    },
+  };
+  await waitFor('docker', async () => (await docker.call(['version'])).status === 0, 60).catch(
+    async (cause) => {
+      daemon.kill('SIGKILL');
+      throw new Error(`docker does not start:\n${await readFile(logFile, 'utf8')}`, { cause });
+    },
+  );
+  // The tests are docker's outside; they want to reach containers at their own addresses, too.
+  const accept = ['iptables', '-I', 'DOCKER-USER', '-i', uplink, '-j', 'ACCEPT'];
+  await output('ip', ['netns', 'exec', name, ...accept]);
+  return docker;
+}
+
+const uplink = 'uplink';
+
+async function joinNamespace(number: number, name: string, address: string): Promise<void> {
+  const outside = `docker-${number}`;
+  const inside = ['-netns', name];
+  await output('ip', [
+    ...['link', 'add', outside, 'type', 'veth'],
+    ...['peer', 'name', uplink, 'netns', name],
+  ]);
+  await output('ip', ['address', 'add', `172.30.${number}.1/30`, 'dev', outside]);
+  await output('ip', [...inside, 'address', 'add', `${address}/30`, 'dev', uplink]);
+  await output('ip', [...inside, 'link', 'set', 'lo', 'up']);
+  await output('ip', [...inside, 'link', 'set', uplink, 'up']);
+  await output('ip', ['link', 'set', outside, 'up']);
+  await output('ip', ['route', 'add', `172.31.${number}.0/24`, 'via', address]);
+}
+
+async function unmountBelow(folder: string): Promise<void> {
+  const targets = (await output('findmnt', ['--noheadings', '--raw', '--output', 'TARGET'])).split('\n');
+  for (const target of targets.reverse())
+    if (target.startsWith(`${folder}/`)) await output('umount', [target]);
+}
+
+/** Its cgroups: one in each hierarchy of v1, or the one of v2. */
+function cgroupsNamed(name: string): readonly string[] {
+  const root = '/sys/fs/cgroup';
+  const hierarchies = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [root, ...hierarchies.map((entry) => join(root, entry.name))]
+    .map((folder) => join(folder, name))
+    .filter((folder) => existsSync(folder));
+}
+
+async function isThere(program: string): Promise<boolean> {
+  return (await run('sh', ['-c', `command -v ${program}`])).status === 0;
+}
