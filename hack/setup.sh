@@ -31,7 +31,7 @@ packages=(
   # what moves images, and where they are moved to
   docker-registry skopeo
   # the demo and the tests
-  bsdutils curl docker.io fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
+  bsdutils buildah curl docker.io fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
 )
 networks=(aardvark-dns netavark)
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
