@@ -1,6 +1,6 @@
-/** The rows of support/behaviour.ts over a docker of the test's own. */
+/** The rows of support/behaviour over a docker of the test's own. */
 import t from 'tap';
-import { buildStopSignalImages, rows, runRows } from './support/behaviour.ts';
+import { buildStopSignalImages, rows, runRows } from './support/behaviour/index.ts';
 import { makeBrokenRuntime } from './support/broken-runtime.ts';
 import { type Docker, noDocker, startDocker } from './support/docker.ts';
 import { buildTrackerImage, trackerImage } from './support/images.ts';

@@ -1,8 +1,8 @@
-/** The rows of support/behaviour.ts over podman, and those that docker does not have. */
+/** The rows of support/behaviour over podman, and those that docker does not have. */
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { buildStopSignalImages, hello, isReady, type Row, rows, runRows } from './support/behaviour.ts';
+import { buildStopSignalImages, hello, isReady, type Row, rows, runRows } from './support/behaviour/index.ts';
 import { makeBrokenRuntime } from './support/broken-runtime.ts';
 import { output, run } from './support/command.ts';
 import { type Engine, outputOf, podmanEngine } from './support/engine.ts';
