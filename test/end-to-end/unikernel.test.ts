@@ -1,8 +1,11 @@
-/** A unikernel is a container: what podman's users do with containers, done with virtual machines. */
+/**
+ * A unikernel is a container: what podman's users do with containers, done with virtual machines. What docker's users do as well is in
+ * support/behaviour.
+ */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { quote, run, runOnTerminal } from './support/command.ts';
+import { quote, run } from './support/command.ts';
 import { registry, scratch, ucrun } from './support/environment.ts';
 import {
   addressOf,
@@ -25,18 +28,7 @@ t.before(async () => {
   await buildTrackerImage();
 });
 
-/** Whoever types before the guest listens cannot expect to be heard. */
-const typesAfter = /^hello: ready[^\n]*\n/m;
-
 const status = (name: string) => inspect(name, '{{.State.Status}} {{.State.ExitCode}}');
-
-/** Tell a hello guest to end. It answers before it does. */
-async function askToEnd(address: string, code: number): Promise<void> {
-  await fetch(`http://${address}:8080/exit?code=${code}`, {
-    method: 'POST',
-    headers: { connection: 'close' },
-  });
-}
 
 t.test('a unikernel answers on its published port and its own address, and stops in time', async (t) => {
   const name = 'uk-hello';
@@ -67,20 +59,6 @@ t.test('a unikernel answers on its published port and its own address, and stops
   t.match((await podman(['logs', name])).stdout, /power button/, 'the guest was asked');
   t.equal((await podman(['rm', name])).status, 0);
   await nothingLeft(traces);
-});
-
-t.test("the guest's exit status is the container's", async (t) => {
-  const name = 'uk-exit';
-  await startGuest(t, name, { service: 'hello' });
-  for (const [index, code] of [0, 3, 127, 255].entries()) {
-    if (index > 0) {
-      await podmanOutput(['start', name]);
-      await waitForReady(name, index + 1);
-    }
-    await askToEnd(await addressOf(name), code);
-    t.equal(await podmanOutput(['wait', name]), String(code));
-    t.equal(await status(name), `exited ${code}`);
-  }
 });
 
 t.test('in the foreground podman ends with the status of the guest, and --rm leaves nothing', async (t) => {
@@ -119,19 +97,6 @@ t.test('a Linux guest serves, and ends at the press of its power button', async 
   t.equal(await status(name), 'exited 0');
 });
 
-t.test('a Linux guest runs a command with its words and environment', async (t) => {
-  // Without double quotes, which Linux has no way to write on its command line.
-  const script = 'echo $GREETING; for word; do echo [$word]; done; exit 42';
-  const { status, stdout, stderr } = await runGuest('uk-command', {
-    service: 'linux',
-    options: ['--rm', '--env', 'GREETING=good day'],
-    args: ['sh', '-c', script, 'sh', 'one', 'two words'],
-  });
-  t.equal(status, 42);
-  t.match(stdout, /^good day\r?\n\[one\]\r?\n\[two words\]\r?\n$/);
-  t.equal(stderr, '');
-});
-
 t.test('a Linux guest reaches a container, and is reached by it', async (t) => {
   const server = 'uk-neighbour';
   await podmanOutput([
@@ -158,31 +123,6 @@ t.test('a Linux guest reaches a container, and is reached by it', async (t) => {
   await startGuest(t, 'uk-served', { service: 'hello' });
   const url = `http://${await addressOf('uk-served')}:8080/`;
   t.match(await podmanOutput(['exec', server, 'wget', '-q', '-O', '-', url]), /"hello"/);
-});
-
-t.test('-i: what podman reads is typed on the console', async (t) => {
-  const guest = { service: 'hello', options: ['--rm', '-i', '--network', 'none'] } as const;
-  const { status, stdout } = await runGuest('uk-typed', guest, {
-    input: 'good day\nexit 7\n',
-    typesAfter,
-  });
-  t.equal(status, 7);
-  t.match(stdout, /you said: good day/);
-});
-
-t.test('-t: the console is a terminal', async (t) => {
-  const guest = { service: 'hello', options: ['--rm', '-it', '--network', 'none'] } as const;
-  const typed = await runOnTerminal('podman', runArgs('uk-terminal', guest), {
-    input: 'exit 9\n',
-    typesAfter,
-  });
-  t.equal(typed.status, 9);
-  t.match(typed.stdout, /^hello: ready/m);
-  const interrupted = await runOnTerminal('podman', runArgs('uk-terminal', guest), {
-    input: '\x03',
-    typesAfter,
-  });
-  t.equal(interrupted.status, 130, 'Ctrl-C is for the guest to handle');
 });
 
 t.test('a container that was created in two steps is started', async (t) => {
@@ -343,37 +283,6 @@ t.test('a pod holds a unikernel and a plain container', async (t) => {
   t.notMatch(links, /tap/, 'no tap is left in it');
 });
 
-t.test('exec is refused, and nothing runs', async (t) => {
-  await startGuest(t, 'uk-exec', { service: 'hello' });
-  const before = await processesOf('uk-exec');
-  for (const options of [[], ['--interactive'], ['--detach']]) {
-    const { status, stdout, stderr } = await podman([
-      'exec',
-      ...options,
-      'uk-exec',
-      'sh',
-      '-c',
-      'echo on the host',
-    ]);
-    t.not(status, 0);
-    t.equal(stdout.replace(/^[0-9a-f]{64}\n$/, ''), '');
-    t.match(stderr, /"logs".*"attach"/s, 'the alternatives are named');
-  }
-  t.strictSame([...(await processesOf('uk-exec')).keys()], [...before.keys()]);
-  t.equal(await status('uk-exec'), 'running 0');
-});
-
-t.test('pause stops the guest, unpause continues it', async (t) => {
-  await startGuest(t, 'uk-pause', { service: 'hello' });
-  const url = `http://${await addressOf('uk-pause')}:8080/`;
-  await firstAnswer(url);
-  t.equal((await podman(['pause', 'uk-pause'])).status, 0);
-  t.equal(await status('uk-pause'), 'paused 0');
-  await t.rejects(get(url), 'no answer while paused');
-  t.equal((await podman(['unpause', 'uk-pause'])).status, 0);
-  t.match(await firstAnswer(url), /"hello"/);
-});
-
 t.test('update moves the memory limit, and leaves the monitor its part', async (t) => {
   const name = 'uk-update';
   const MiB = 1024 * 1024;
@@ -434,14 +343,6 @@ async function memoryLimitsOf(pid: number): Promise<() => Promise<readonly [memo
   };
 }
 
-t.test('restart', async (t) => {
-  await startGuest(t, 'uk-restart', { service: 'hello', options: ['--publish', '18096:8080'] });
-  await firstAnswer('http://127.0.0.1:18096/');
-  t.equal((await podman(['restart', 'uk-restart'])).status, 0);
-  await waitForReady('uk-restart', 2);
-  t.match(await firstAnswer('http://127.0.0.1:18096/'), /"hello"/);
-});
-
 t.test('a restart policy starts a guest that failed again', async (t) => {
   const options = [
     '--network',
@@ -457,38 +358,12 @@ t.test('a restart policy starts a guest that failed again', async (t) => {
   t.equal(await podmanOutput(['wait', 'uk-policy']), '5');
 });
 
-for (const [signal, code] of [
-  ['KILL', 137],
-  ['TERM', 0],
-  ['INT', 0],
-] as const) {
-  t.test(`podman kill --signal ${signal}`, async (t) => {
-    const name = `uk-kill-${signal.toLowerCase()}`;
-    await startGuest(t, name, { service: 'hello' });
-    t.equal((await podman(['kill', '--signal', signal, name])).status, 0);
-    t.equal(await podmanOutput(['wait', name]), String(code));
-    t.not((await podman(['kill', name])).status, 0, 'a machine that is off cannot be killed');
-  });
-}
-
-t.test('a signal that means nothing to a machine does it no harm', async (t) => {
-  await startGuest(t, 'uk-signal', { service: 'hello' });
-  t.equal((await podman(['kill', '--signal', 'USR1', 'uk-signal'])).status, 0);
-  t.match(await firstAnswer(`http://${await addressOf('uk-signal')}:8080/`), /"hello"/);
-});
-
 t.test('rm --force of a running guest leaves nothing', async (t) => {
   const traces = await startGuest(t, 'uk-removed', {
     service: 'hello',
     options: ['--publish', '18097:8080'],
   });
   t.equal((await podman(['rm', '--force', '--time', '0', 'uk-removed'])).status, 0);
-  await nothingLeft(traces);
-});
-
-t.test('--rm of a guest that is stopped leaves nothing', async (t) => {
-  const traces = await startGuest(t, 'uk-rm', { service: 'hello', options: ['--rm'] });
-  t.equal((await podman(['stop', 'uk-rm'])).status, 0);
   await nothingLeft(traces);
 });
 
