@@ -150,7 +150,7 @@ export const signalRows: readonly Row[] = [
     },
   },
   {
-    name: 'a stop without patience, and the removal of a running guest, kill it',
+    name: 'a stop without patience ends a guest, and so does its removal',
     async run(t, engine) {
       const traces = await startGuest(t, engine, 'bv-impatient', hello);
       await outputOf(engine, ['stop', '--time', '0', 'bv-impatient']);
