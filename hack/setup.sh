@@ -28,8 +28,8 @@ packages=(
   binutils busybox-static cpio e2fsprogs gcc libc6-dev lz4 make xz-utils zstd
   # what ucrun drives, and the engine that drives ucrun
   catatonit conmon crun iproute2 podman qemu-system-x86
-  # what moves images, and where they are moved to
-  docker-registry skopeo
+  # what moves images
+  skopeo
   # the demo and the tests
   bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
 )
@@ -37,10 +37,11 @@ networks=(aardvark-dns netavark)
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
 older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
 
-# Where systemd runs, docker's package starts a daemon that changes the host's firewall, and it drives out a docker from elsewhere.
-# Without docker its tests say that they are skipped.
-if [ ! -d /run/systemd/system ] && ! command -v dockerd >/dev/null; then
-  packages+=(docker.io)
+# Where systemd runs, these packages start daemons: docker's changes the host's firewall, and drives out a docker from elsewhere.
+# Without them their tests say that they are skipped.
+if [ ! -d /run/systemd/system ]; then
+  packages+=(docker-registry)
+  command -v dockerd >/dev/null || packages+=(docker.io)
 fi
 
 fail() {

@@ -51,7 +51,9 @@ async function startImageRegistry(t: Test): Promise<string> {
   return address;
 }
 
-t.test('a unikernel is added, packed, run, pushed, removed, pulled and run again', async (t) => {
+const skip = existsSync('/usr/bin/docker-registry') ? false : 'docker-registry is not installed';
+
+t.test('a unikernel is added, packed, run, pushed, removed, pulled and run again', { skip }, async (t) => {
   t.teardown(async () => {
     await image('rm', '--force', name, `${name}-2`);
   });
