@@ -104,7 +104,7 @@ const rows: readonly ImageRow[] = [
         t,
         engine,
         image,
-        /hypervisor" in \/urunc.json is "spt", and ucrun runs guests on QEMU/,
+        /hypervisor" in \/urunc.json is "spt", not "qemu"/,
       );
     },
   },
