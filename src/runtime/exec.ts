@@ -41,7 +41,7 @@ export function execInContainer(call: ContainerCall): number {
   try {
     return start(call, request, planFor(call, request));
   } catch (error) {
-    if (!(error instanceof RuntimeError) || !isForPodman(request)) throw error;
+    if (!(error instanceof RuntimeError) || !isHealthCheckOfPodman(request)) throw error;
     const hint = error.hint === undefined ? '' : ` (${error.hint})`;
     const line = `ucrun: ${error.message}${hint}`;
     return start(call, request, { order: { kind: 'say', line, status: refusedStatus } });
@@ -109,13 +109,16 @@ function refusal(id: string): RuntimeError {
 }
 
 /**
- * conmon tells podman of a command that could not be started, and podman keeps that out of a container's health log. What a
- * command says goes there. So podman gets a command that says the refusal and ends. It cannot be seen whether podman asks for a
- * health check, for `exec` or for `exec --detach`. Other engines put the runtime's error into their health logs.
- * @see containers/podman libpod/healthcheck.go; containers/conmon src/cli.c, exec-attach; moby daemon/health.go
+ * conmon tells podman of a command that could not be started, and podman keeps that out of the container's health log; what a
+ * command says goes there. So a health check of podman's gets a command that says the refusal and ends. `podman exec` has conmon
+ * clean up when the command has ended, and a health check has not. Other engines put the runtime's error into their health logs.
+ * @see containers/podman libpod/healthcheck.go, oci_conmon_exec_common.go; containers/conmon src/cli.c; moby daemon/health.go
  */
-function isForPodman({ isDetached, wantsTerminal, pidFile }: ExecRequest): boolean {
-  return isDetached && !wantsTerminal && pidFile !== undefined && hasArgument(process.ppid, '--exec-attach');
+function isHealthCheckOfPodman({ isDetached, wantsTerminal, pidFile }: ExecRequest): boolean {
+  const { ppid } = process;
+  const isAttached =
+    isDetached && !wantsTerminal && pidFile !== undefined && hasArgument(ppid, '--exec-attach');
+  return isAttached && !hasArgument(ppid, '--exit-command');
 }
 
 /** In detached mode the engine reaps the process in the pid file, which is a child of its own as soon as we are gone. */

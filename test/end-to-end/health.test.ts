@@ -123,10 +123,12 @@ t.test('every other command is refused, and the refusal is in the health log', a
   t.equal(status, 1);
   t.equal(health.Status, 'unhealthy');
   t.match(health.Log[0]?.Output, /^ucrun: cannot run a command in container ".*": it is a unikernel/);
-  t.match(await exec('health-refused', 'ls', '/'), { status: 126, stdout: '', stderr: /it is a unikernel/ });
+  t.match(await exec('health-refused', 'ls', '/'), {
+    stdout: '',
+    stderr: /^Error: .*it is a unikernel/,
+  });
   t.match(await exec('health-refused', 'ucrun-probe', 'http', 'other:80/'), {
-    status: 126,
-    stderr: /asks its own container's guest, not "other"/,
+    stderr: /^Error: .*asks its own container's guest, not "other"/,
   });
   t.match(await podman(['exec', '--tty', 'health-refused', 'ls']), { stderr: /it is a unikernel/ });
 });
