@@ -100,12 +100,7 @@ const rows: readonly ImageRow[] = [
       config: ['--cmd', '/hello.elf'],
     },
     async run(t, engine, image) {
-      await expectRefusal(
-        t,
-        engine,
-        image,
-        /hypervisor" in \/urunc.json is "spt", not "qemu"/,
-      );
+      await expectRefusal(t, engine, image, /hypervisor" in \/urunc.json is "spt", not "qemu"/);
     },
   },
   {
