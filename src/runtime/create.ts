@@ -5,6 +5,7 @@ import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '..
 import { makeNewDirectory } from '../host/files.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
+import { graceWithin } from '../unikernel/stop-grace.ts';
 import type { ContainerCall } from './container.ts';
 import { guestInput } from './guest-input.ts';
 import { chooseMonitorUser } from './monitor-user.ts';
@@ -129,7 +130,7 @@ function planRecord(
     rootfs: rootfsOf(found),
     annotations: found.spec.annotations,
     machine,
-    graceMs: machine.powerButton ? call.config.stop.graceMs : 0,
+    graceMs: machine.powerButton ? graceWithin(call.config.stop.graceMs, found.spec.annotations) : 0,
     guest: guestInput(unikernel, found),
     network,
     ...chosen,
