@@ -90,8 +90,10 @@ if [ -f ${vmmErrors} ]; then
     esac
   done <${vmmErrors}
 fi
-case $status in # 126 and 127: the shell could not start QEMU
-  1 | 126 | 127) [ -z "$failed" ] || exit ${vmmFailed} ;;
+case $status in # 126 and 127: the shell could not start QEMU; 134: QEMU gave up
+  1 | 126 | 127 | 134) [ -z "$failed" ] || exit ${vmmFailed} ;;
+  # An engine that kills kills this script, too.
+  137) echo 'ucrun: QEMU was killed, probably by the out-of-memory killer: see the memory limit' >&2 ;;
 esac
 if [ "$status" = 0 ]; then
   ${events.settle}last=
