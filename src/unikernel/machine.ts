@@ -60,7 +60,11 @@ export interface MachineRequest {
   readonly volumes: readonly PlannedVolume[];
   /** The share that is the guest's root, if it is the container's root file system. */
   readonly rootShare: MachineShare | undefined;
-  readonly limits: { readonly memoryLimitBytes: number | undefined; readonly cpuQuota: number | undefined };
+  readonly limits: {
+    readonly memoryLimitBytes: number | undefined;
+    readonly cpuQuota: number | undefined;
+    readonly cpusetSize: number | undefined;
+  };
   readonly config: Pick<Config, 'vmm' | 'machine'>;
   readonly accelerator: Accelerator;
   readonly qemu: string;
@@ -103,8 +107,7 @@ export function planMachine({
       leastMiB: support.leastMemoryMiB,
       loadedBytes,
     }),
-    cpus:
-      definition.cpus ?? (limits.cpuQuota === undefined ? config.machine.cpus : Math.ceil(limits.cpuQuota)),
+    cpus: planCpus(definition.cpus, limits, config.machine.cpus),
     boot: format === undefined ? 'disk' : 'kernel',
     hasInitrd: definition.initrd !== undefined,
     disks: [
@@ -146,6 +149,20 @@ const formatNames: { readonly [K in KernelFormat['kind']]: string } = {
   'pvh-elf': 'an ELF file with a PVH note',
   'multiboot-elf': 'a multiboot ELF file',
 };
+
+/** QEMU's q35 and microvm take more only with devices that they are not given. */
+const mostCpus = 255;
+
+/** As with memory: what the definition says, but never more than the container may keep busy. */
+function planCpus(
+  defined: number | undefined,
+  { cpuQuota, cpusetSize }: MachineRequest['limits'],
+  usual: number,
+): number {
+  const limits = [cpuQuota === undefined ? undefined : Math.ceil(cpuQuota), cpusetSize];
+  const limit = Math.min(...limits.filter((cpus) => cpus !== undefined));
+  return Math.min(defined ?? (limit === Number.POSITIVE_INFINITY ? usual : limit), limit, mostCpus);
+}
 
 /** @throws RuntimeError KERNEL_INVALID */
 function checkBootable(

@@ -28,6 +28,8 @@ export interface Spec {
   readonly memoryLimitBytes: number | undefined;
   /** CPUs that the quota allows, such as 1.5; undefined where there is no quota. */
   readonly cpuQuota: number | undefined;
+  /** How many CPUs it may run on; undefined where that is not limited. */
+  readonly cpusetSize: number | undefined;
 }
 
 export type JsonObject = { readonly [key: string]: unknown };
@@ -99,6 +101,7 @@ export function parseSpec(text: string): Spec {
     ),
     memoryLimitBytes: positive(memory.limit, 'linux.resources.memory.limit'),
     cpuQuota: readQuota(optionalObject(resources.cpu, 'linux.resources.cpu')),
+    cpusetSize: readCpuset(optionalObject(resources.cpu, 'linux.resources.cpu')),
   };
 }
 
@@ -172,6 +175,19 @@ function readQuota(cpu: JsonObject): number | undefined {
   const quota = positive(cpu.quota, 'linux.resources.cpu.quota');
   const period = positive(cpu.period, 'linux.resources.cpu.period') ?? 100_000;
   return quota === undefined ? undefined : quota / period;
+}
+
+/** A list such as `0-2,4`. What the kernel does not take crun refuses. @see cpuset(7), "Formats" */
+function readCpuset(cpu: JsonObject): number | undefined {
+  const text = optionalString(cpu.cpus, 'linux.resources.cpu.cpus') ?? '';
+  const ranges = text.split(',').map((range) => /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(range));
+  let size = 0;
+  for (const range of ranges) {
+    if (range === null) return undefined;
+    const [, first, last = first] = range;
+    size += Number(last) - Number(first) + 1;
+  }
+  return size > 0 ? size : undefined;
 }
 
 /** 0 and -1 mean "no limit" to every engine. */

@@ -41,7 +41,7 @@ function plan({
     format: format === 'none' ? undefined : format,
     volumes: rest.volumes ?? [],
     rootShare: rest.rootShare,
-    limits: { memoryLimitBytes: undefined, cpuQuota: undefined, ...limits },
+    limits: { memoryLimitBytes: undefined, cpuQuota: undefined, cpusetSize: undefined, ...limits },
     config: { vmm: { ...defaultConfig.vmm, extraArgs }, machine: { ...defaultConfig.machine, ...config } },
     accelerator: tcg,
     qemu: '/usr/bin/qemu-system-x86_64',
@@ -241,19 +241,31 @@ t.test('planMachine() refuses less memory than a machine, or what is loaded into
   t.equal(plan({ loadedBytes: 128 * MiB }).memoryMiB, 128);
 });
 
-t.test('planMachine() gives a guest the processors that its quota can fill', async (t) => {
-  const cases: readonly [cpus: number | undefined, quota: number | undefined, expected: number][] = [
-    [undefined, undefined, 1],
-    [undefined, 0.25, 1],
-    [undefined, 1, 1],
-    [undefined, 1.5, 2],
-    [undefined, 4, 4],
-    [2, 4, 2],
-    [4, 0.5, 4],
+t.test('planMachine() gives a guest the processors that it can keep busy', async (t) => {
+  const cases: readonly [
+    cpus: number | undefined,
+    quota: number | undefined,
+    cpuset: number | undefined,
+    expected: number,
+  ][] = [
+    [undefined, undefined, undefined, 1],
+    [undefined, 0.25, undefined, 1],
+    [undefined, 1, undefined, 1],
+    [undefined, 1.5, undefined, 2],
+    [undefined, 4, undefined, 4],
+    [undefined, undefined, 3, 3],
+    [undefined, 1.5, 3, 2],
+    [undefined, 4, 3, 3],
+    [undefined, 1000, undefined, 255],
+    [2, 4, undefined, 2],
+    [4, 0.5, undefined, 1],
+    [4, undefined, 2, 2],
+    [4, undefined, undefined, 4],
   ];
-  for (const [cpus, cpuQuota, expected] of cases) {
+  for (const [cpus, cpuQuota, cpusetSize, expected] of cases) {
     const definition = cpus === undefined ? {} : { cpus };
-    t.equal(plan({ definition, limits: { cpuQuota } }).cpus, expected, `${cpus}, quota ${cpuQuota}`);
+    const planned = plan({ definition, limits: { cpuQuota, cpusetSize } });
+    t.equal(planned.cpus, expected, `${cpus}, quota ${cpuQuota}, ${cpusetSize} CPUs`);
   }
 });
 

@@ -57,6 +57,7 @@ t.test('parseSpec() takes nothing but a version to be there', async (t) => {
     gidMappings: [],
     memoryLimitBytes: undefined,
     cpuQuota: undefined,
+    cpusetSize: undefined,
   });
   const nothing = { process: null, root: null, linux: null, mounts: null, annotations: null, hostname: null };
   t.match(specWith(nothing), { args: [], mounts: [], annotations: {}, hostname: undefined });
@@ -85,6 +86,23 @@ t.test('parseSpec() takes limits of 0 and -1 for none', async (t) => {
   t.match(limited({ limit: 1 }, { quota: 25000, period: 50000 }), { memoryLimitBytes: 1, cpuQuota: 0.5 });
   t.match(limited({}, { quota: 200000 }), { cpuQuota: 2 }, 'the period has a default');
   t.match(limited({}, { quota: 200000, period: 0 }), { cpuQuota: 2 });
+});
+
+t.test('parseSpec() counts the CPUs of a set', async (t) => {
+  const cases: readonly [cpus: string | null, size: number | undefined][] = [
+    ['0', 1],
+    ['0-2,4', 4],
+    ['3, 5-6 ', 3],
+    ['0-127', 128],
+    ['', undefined],
+    [null, undefined],
+    ['2-0', undefined],
+    ['0-3:1/2', undefined],
+    ['all', undefined],
+    ['1,', undefined],
+  ];
+  for (const [cpus, cpusetSize] of cases)
+    t.match(specWith({ linux: { resources: { cpu: { cpus } } } }), { cpusetSize }, `"${cpus}"`);
 });
 
 t.test('parseSpec() names the field that has the wrong type', async (t) => {
