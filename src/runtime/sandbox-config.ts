@@ -26,6 +26,7 @@ export interface SandboxRequest {
   readonly devices: readonly DeviceNode[];
   /** Host directories that QEMU and a shell need, each bound in its own place. */
   readonly hostDirectories: readonly string[];
+  /** What is added to the engine's memory limit. */
   readonly memoryOverheadMiB: number;
   /** The first port at which the monitor has to be allowed to listen; undefined: as it is. */
   readonly portStart: number | undefined;

@@ -4,14 +4,15 @@ import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, withoutOptions } from '../forward/command-line.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { runInPlace } from '../host/processes.ts';
-import { sandboxMemoryLimit } from '../unikernel/machine.ts';
+import { addedMemoryMiB, raisedLimit } from '../unikernel/memory-plan.ts';
 import { type JsonObject, parseExactly } from '../unikernel/spec.ts';
 import type { ContainerCall } from './container.ts';
 import { withMonitorMemory } from './monitor-memory.ts';
+import { readRecord } from './record.ts';
 
 /**
- * `update` for a unikernel container: crun's, with the monitor's own memory added to the limits, as at create. Without it the
- * monitor would have to fit into the guest's part, and be killed. The guest's memory stays as it is.
+ * `update` for a unikernel container: crun's, where the limit is the guest's alone with the monitor's own memory added, as at create.
+ * The guest's memory stays as it is.
  * @returns the exit status
  * @throws RuntimeError USAGE for resources that are not JSON
  */
@@ -20,7 +21,7 @@ export function updateContainer(call: ContainerCall): number {
   // crun reads flags only where no file is named.
   const file = lastValue(parseVerbArgs('update', verbArgs).options, 'resources', 'r');
   if (file !== undefined) return updateFromFile(call, file);
-  const args = raiseMemoryFlags(verbArgs, call.config.vmm.memoryOverheadMiB);
+  const args = raiseMemoryFlags(verbArgs, addedTo(call));
   return become(call.crun(), [...globalArgs, 'update', ...args], call.env);
 }
 
@@ -31,7 +32,7 @@ function updateFromFile(call: ContainerCall, file: string): number {
   const text = file === '-' ? readFileSync(0, 'utf8') : readTextIfThere(file);
   // crun has the words for a file that is missing.
   if (text === undefined) return become(crun, line.args, env);
-  const raised = raiseMemory(text, file, call.config.vmm.memoryOverheadMiB);
+  const raised = raiseMemory(text, file, addedTo(call));
   if (raised === text && isReadTwice(file)) return become(crun, line.args, env);
   // One for each call, since two may come at once.
   const own = `${paths.directory}/resources.${process.pid}.json`;
@@ -42,6 +43,11 @@ function updateFromFile(call: ContainerCall, file: string): number {
   } finally {
     rmSync(own, { force: true });
   }
+}
+
+function addedTo({ paths }: ContainerCall): number {
+  const record = readRecord(paths);
+  return record === undefined ? 0 : addedMemoryMiB(record.machine.vmmMemory);
 }
 
 /** Whether crun finds in a file what we have found: not in a pipe. */
@@ -80,7 +86,7 @@ export function raiseMemoryFlags(verbArgs: readonly string[], overheadMiB: numbe
     // Only a count of bytes that is a limit; what else may be there is crun's to refuse, or means that there is none.
     const isLimit = /^[1-9]\d*$/.test(value) && Number.isSafeInteger(bytes);
     if (!isLimit || (name !== 'memory' && name !== 'memory-swap')) continue;
-    const limit = sandboxMemoryLimit(bytes, overheadMiB);
+    const limit = raisedLimit(bytes, overheadMiB);
     raised[to] = raised[to] === value ? `${limit}` : `--${name}=${limit}`;
   }
   return raised;

@@ -7,6 +7,7 @@ import { readPortStart } from '../host/port-start.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
 import { planPortStart } from '../unikernel/low-ports.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
+import { addedMemoryMiB } from '../unikernel/memory-plan.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { Spec } from '../unikernel/spec.ts';
 import { rootTag } from '../unikernel/volumes.ts';
@@ -23,7 +24,7 @@ import type { StatePaths } from './state-dir.ts';
  * @throws RuntimeError PORT_INVALID
  */
 export function writeSandbox(
-  { paths, config }: ContainerCall,
+  { paths }: ContainerCall,
   { spec }: UnikernelBundle,
   unikernel: ResolvedUnikernel,
   record: ContainerRecord,
@@ -54,7 +55,7 @@ export function writeSandbox(
     user,
     devices: neededDevices(machine, record.network),
     hostDirectories: hostDirectories(machine.qemu),
-    memoryOverheadMiB: config.vmm.memoryOverheadMiB,
+    memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
   });
   // An engine's images may lack them, since runtimes make them in every container.

@@ -1,5 +1,6 @@
 import type { AcceleratorMode } from './accelerator.ts';
 import type { MachineModel } from './definition.ts';
+import type { MemoryLimitMode } from './memory-plan.ts';
 import type { NetworkMode } from './network-plan.ts';
 
 /** What the administrator decides, checked. It is one value for all containers of the host. */
@@ -26,7 +27,9 @@ export interface Config {
     readonly extraArgs: readonly string[];
     readonly uidBase: number;
     readonly uidCount: number;
-    readonly memoryOverheadMiB: number;
+    readonly memoryLimit: MemoryLimitMode;
+    /** What QEMU itself needs; undefined: what was measured for such a machine. */
+    readonly memoryOverheadMiB: number | undefined;
   };
   readonly machine: {
     readonly memoryMiB: number;
@@ -58,7 +61,8 @@ export const defaultConfig: Config = {
     extraArgs: [],
     uidBase: 0x7000_0000,
     uidCount: 0x1_0000,
-    memoryOverheadMiB: 64,
+    memoryLimit: 'within',
+    memoryOverheadMiB: undefined,
   },
   machine: { memoryMiB: 128, cpus: 1, model: 'auto' },
   network: { mode: 'auto' },

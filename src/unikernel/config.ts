@@ -102,11 +102,19 @@ export const configKeys = {
     default: 0x1_0000,
     help: 'How many such user ids there are, and so how many unikernel containers there can be.',
   },
+  'vmm.memory_limit': {
+    read: oneOf('within', 'on-top'),
+    allowed: '"within" or "on-top"',
+    default: 'within',
+    help:
+      "What a container's memory limit is of. within: of the guest and QEMU together, so the guest has what QEMU leaves. " +
+      "on-top: of the guest, and what QEMU needs is added to the container's.",
+  },
   'vmm.memory_overhead': {
-    read: size,
-    allowed: 'a size, such as "64MiB"',
-    default: '64MiB',
-    help: "What QEMU itself needs. It is added to the container's memory limit, which is the guest's.",
+    read: sizeOrAuto,
+    allowed: '"auto" or a size, such as "64MiB"',
+    default: 'auto',
+    help: 'What QEMU itself needs. auto: what was measured for such a machine.',
   },
   'machine.memory': {
     read: size,
@@ -172,6 +180,7 @@ export function parseConfig(text: string, source: string, onProblem: OnProblem =
       accelerator: value('vmm.accelerator'),
       extraArgs: value('vmm.extra_args'),
       ...uidRange(value('vmm.uid_base'), value('vmm.uid_count'), source, onProblem),
+      memoryLimit: value('vmm.memory_limit'),
       memoryOverheadMiB: value('vmm.memory_overhead'),
     },
     machine: {
@@ -340,6 +349,10 @@ function boolean(value: unknown): boolean {
 
 function size(value: unknown): number {
   return parseMiB(text(value), 'the size');
+}
+
+function sizeOrAuto(value: unknown): number | undefined {
+  return value === 'auto' ? undefined : size(value);
 }
 
 function duration(value: unknown): number {

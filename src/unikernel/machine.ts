@@ -5,6 +5,7 @@ import type { MachineModel, UnikernelDefinition } from './definition.ts';
 import { type GuestKind, guestKinds } from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import type { KernelFormat } from './kernel-format.ts';
+import { planMemory, type VmmMemory } from './memory-plan.ts';
 import { type DiskFormat, diskFormatOf, type PlannedVolume } from './volumes.ts';
 
 /** How devices are reached: virtio over memory-mapped registers, or over PCI. */
@@ -18,6 +19,7 @@ export interface MachinePlan {
   /** The file that QEMU is to start instead of its default firmware; undefined: the default (SeaBIOS). */
   readonly firmware: string | undefined;
   readonly memoryMiB: number;
+  readonly vmmMemory: VmmMemory;
   readonly cpus: number;
   /** What QEMU starts: a kernel file, or what the firmware finds on the first disk. */
   readonly boot: 'kernel' | 'disk';
@@ -93,6 +95,37 @@ export function planMachine({
     (config.machine.model === 'auto' ? support.preferredModel(format) : config.machine.model);
   checkBootable(definition, format, model);
   checkShares(definition.guest, model, volumes);
+  const cpus = planCpus(definition.cpus, limits, config.machine.cpus);
+  const disks: readonly MachineDisk[] = [
+    ...definition.disks.map(
+      ({ file, readOnly }): MachineDisk => ({
+        isOverlay: true,
+        format: 'qcow2',
+        baseFormat: diskFormatOf(file) ?? 'raw',
+        readOnly,
+      }),
+    ),
+    ...volumes.flatMap(({ guest, format: diskFormat }): readonly MachineDisk[] =>
+      diskFormat === undefined ? [] : [{ isOverlay: false, format: diskFormat, readOnly: guest.readOnly }],
+    ),
+  ];
+  const shares: readonly MachineShare[] = [
+    ...(rootShare === undefined ? [] : [rootShare]),
+    ...volumes.flatMap(({ guest }) =>
+      guest.kind === 'share' ? [{ tag: guest.tag, readOnly: guest.readOnly }] : [],
+    ),
+  ];
+  const memory = planMemory({
+    definedMiB: definition.memoryMiB,
+    limitBytes: limits.memoryLimitBytes,
+    defaultMiB: Math.max(config.machine.memoryMiB, support.defaultMemoryMiB ?? 0),
+    leastMiB: support.leastMemoryMiB,
+    loadedBytes,
+    accelerator: accelerator.kind,
+    cpus,
+    volumes: disks.length + shares.length,
+    config: config.vmm,
+  });
   return {
     guest: definition.guest,
     model,
@@ -100,35 +133,13 @@ export function planMachine({
     // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
     firmware:
       model === 'q35' && format !== undefined && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
-    memoryMiB: guestMemoryMiB({
-      definedMiB: definition.memoryMiB,
-      limitBytes: limits.memoryLimitBytes,
-      defaultMiB: Math.max(config.machine.memoryMiB, support.defaultMemoryMiB ?? 0),
-      leastMiB: support.leastMemoryMiB,
-      loadedBytes,
-    }),
-    cpus: planCpus(definition.cpus, limits, config.machine.cpus),
+    memoryMiB: memory.guestMiB,
+    vmmMemory: memory.vmm,
+    cpus,
     boot: format === undefined ? 'disk' : 'kernel',
     hasInitrd: definition.initrd !== undefined,
-    disks: [
-      ...definition.disks.map(
-        ({ file, readOnly }): MachineDisk => ({
-          isOverlay: true,
-          format: 'qcow2',
-          baseFormat: diskFormatOf(file) ?? 'raw',
-          readOnly,
-        }),
-      ),
-      ...volumes.flatMap(({ guest, format: diskFormat }): readonly MachineDisk[] =>
-        diskFormat === undefined ? [] : [{ isOverlay: false, format: diskFormat, readOnly: guest.readOnly }],
-      ),
-    ],
-    shares: [
-      ...(rootShare === undefined ? [] : [rootShare]),
-      ...volumes.flatMap(({ guest }) =>
-        guest.kind === 'share' ? [{ tag: guest.tag, readOnly: guest.readOnly }] : [],
-      ),
-    ],
+    disks,
+    shares,
     modernVirtio: support.prefersModernVirtio,
     accelerator,
     qemu,
@@ -136,13 +147,6 @@ export function planMachine({
     powerButton: definition.powerButton ?? support.powerButton,
   };
 }
-
-/** The sandbox's memory limit: the guest's part is the engine's limit, the monitor's comes on top. */
-export function sandboxMemoryLimit(engineLimitBytes: number, overheadMiB: number): number {
-  return engineLimitBytes + overheadMiB * bytesPerMiB;
-}
-
-const bytesPerMiB = 1024 * 1024;
 
 const formatNames: { readonly [K in KernelFormat['kind']]: string } = {
   bzimage: 'a Linux bzImage',
@@ -214,23 +218,4 @@ function checkShares(guest: GuestKind, model: MachineModel, volumes: readonly Pl
     `volume "${share.guest.path}" cannot be given to a guest of type "${guest}" on microvm`,
     { hint: 'set the machine to "q35"' },
   );
-}
-
-interface MemoryWishes {
-  readonly definedMiB: number | undefined;
-  readonly limitBytes: number | undefined;
-  readonly defaultMiB: number;
-  readonly leastMiB: number;
-  readonly loadedBytes: number;
-}
-
-/** What the definition says, but never more than the container's limit; if it says nothing, all of the limit; else the default. */
-function guestMemoryMiB({ definedMiB, limitBytes, defaultMiB, leastMiB, loadedBytes }: MemoryWishes): number {
-  const limitMiB = limitBytes === undefined ? undefined : Math.floor(limitBytes / bytesPerMiB);
-  const memoryMiB = Math.min(definedMiB ?? limitMiB ?? defaultMiB, limitMiB ?? Number.POSITIVE_INFINITY);
-  const neededMiB = Math.max(leastMiB, Math.ceil(loadedBytes / bytesPerMiB));
-  if (memoryMiB >= neededMiB) return memoryMiB;
-  throw new RuntimeError('MEMORY_INVALID', `${memoryMiB} MiB of memory is too little for the guest`, {
-    hint: `with its files it needs at least ${neededMiB} MiB: raise the container's memory limit or the unikernel's "memory"`,
-  });
 }

@@ -81,11 +81,10 @@ function bootArgs({ boot, hasInitrd }: MachinePlan, commandLine: string): readon
   }
 }
 
-function machineArgs({ guest, model, accelerator, firmware }: MachinePlan): readonly string[] {
+function machineArgs({ guest, model, accelerator, firmware, vmmMemory }: MachinePlan): readonly string[] {
   const acceleratorArgs = [
-    // Without a size QEMU's translation cache may grow to 1 GiB, beyond any container's limit.
     '-accel',
-    accelerator.kind === 'kvm' ? 'kvm' : 'tcg,tb-size=32',
+    accelerator.kind === 'kvm' ? 'kvm' : `tcg,tb-size=${vmmMemory.codeCacheMiB}`,
     '-cpu',
     accelerator.cpu,
   ];

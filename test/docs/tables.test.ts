@@ -146,6 +146,7 @@ t.test('docs/guests.md and the manual name the ports of the exit protocol', asyn
       bus: 'mmio',
       firmware: undefined,
       memoryMiB: 2,
+      vmmMemory: { limit: 'within', overheadMiB: 2, codeCacheMiB: 2 },
       cpus: 1,
       boot: 'kernel',
       hasInitrd: false,

@@ -26,6 +26,7 @@ t.test('parseConfig() reads every key', async (t) => {
     extra_args = ["-device", "virtio-rng-device"]
     uid_base = 100000
     uid_count = 10
+    memory_limit = "on-top"
     memory_overhead = "96MiB"
     [machine]
     memory = "1GiB"
@@ -51,6 +52,7 @@ t.test('parseConfig() reads every key', async (t) => {
       extraArgs: ['-device', 'virtio-rng-device'],
       uidBase: 100000,
       uidCount: 10,
+      memoryLimit: 'on-top',
       memoryOverheadMiB: 96,
     },
     machine: { memoryMiB: 1024, cpus: 2, model: 'q35' },

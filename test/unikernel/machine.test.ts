@@ -2,12 +2,7 @@ import t from 'tap';
 import { defaultConfig } from '../../src/unikernel/config-defaults.ts';
 import { parseDefinition } from '../../src/unikernel/definition.ts';
 import type { KernelFormat } from '../../src/unikernel/kernel-format.ts';
-import {
-  type MachineRequest,
-  type MachineShare,
-  planMachine,
-  sandboxMemoryLimit,
-} from '../../src/unikernel/machine.ts';
+import { type MachineRequest, type MachineShare, planMachine } from '../../src/unikernel/machine.ts';
 import { type PlannedVolume, planVolumes } from '../../src/unikernel/volumes.ts';
 import { tcg } from './support/plans.ts';
 
@@ -56,6 +51,7 @@ t.test('planMachine() gives the least definition the defaults', async (t) => {
     bus: 'mmio',
     firmware: undefined,
     memoryMiB: 128,
+    vmmMemory: { limit: 'within', overheadMiB: 78, codeCacheMiB: 32 },
     cpus: 1,
     boot: 'kernel',
     hasInitrd: false,
@@ -181,35 +177,13 @@ t.test('planMachine() refuses a kernel that guest or machine cannot boot', async
     );
 });
 
-t.test('planMachine() keeps the guest within the memory limit', async (t) => {
-  const cases: readonly [memory: string | undefined, limitMiB: number | undefined, memoryMiB: number][] = [
-    [undefined, undefined, 128],
-    ['512MiB', undefined, 512],
-    ['512MiB', 1024, 512],
-    ['512MiB', 256, 256],
-    [undefined, 64, 64],
-    [undefined, 1024, 1024],
-    ['2MiB', 1024, 2],
-    [undefined, 2.9, 2],
-  ];
-  for (const [memory, limitMiB, memoryMiB] of cases) {
-    const memoryLimitBytes = limitMiB === undefined ? undefined : limitMiB * MiB;
-    const definition = memory === undefined ? {} : { memory };
-    t.equal(
-      plan({ definition, limits: { memoryLimitBytes } }).memoryMiB,
-      memoryMiB,
-      `${memory}, limit ${limitMiB} MiB`,
-    );
-  }
-});
-
 t.test('planMachine() gives a guest type what it usually needs, where nobody says how much', async (t) => {
   const mewz = (what: Case) =>
     plan({ ...what, format: multiboot, definition: { guest: 'mewz', ...what.definition } }).memoryMiB;
   t.equal(mewz({}), 512);
   t.equal(mewz({ config: { memoryMiB: 1024 } }), 1024);
   t.equal(mewz({ definition: { memory: '64MiB' } }), 64);
-  t.equal(mewz({ limits: { memoryLimitBytes: 256 * MiB } }), 256);
+  t.equal(mewz({ limits: { memoryLimitBytes: 256 * MiB } }), 178);
   t.throws(() => mewz({ definition: { memory: '8MiB' } }), { code: 'MEMORY_INVALID', hint: / 16 MiB: / });
   t.throws(() => plan({ definition: { guest: 'nanos', memory: '64MiB' } }), {
     code: 'MEMORY_INVALID',
@@ -218,27 +192,15 @@ t.test('planMachine() gives a guest type what it usually needs, where nobody say
   });
 });
 
-t.test('planMachine() refuses less memory than a machine, or what is loaded into it, needs', async (t) => {
-  const cases: readonly [what: Case, memoryMiB: number, neededMiB: number][] = [
-    [{ limits: { memoryLimitBytes: MiB } }, 1, 2],
-    [{ limits: { memoryLimitBytes: 2 * MiB - 1 } }, 1, 2],
-    [{ definition: { memory: '1MiB' } }, 1, 2],
-    [{ loadedBytes: 128 * MiB + 1 }, 128, 129],
-    [{ definition: { memory: '8MiB' }, loadedBytes: 20 * MiB }, 8, 20],
-    [{ limits: { memoryLimitBytes: 16 * MiB }, loadedBytes: 20 * MiB }, 16, 20],
-  ];
-  for (const [what, memoryMiB, neededMiB] of cases) {
-    t.throws(
-      () => plan(what),
-      {
-        code: 'MEMORY_INVALID',
-        message: `${memoryMiB} MiB of memory is too little for the guest`,
-        hint: new RegExp(` ${neededMiB} MiB: `),
-      },
-      JSON.stringify(what),
-    );
-  }
-  t.equal(plan({ loadedBytes: 128 * MiB }).memoryMiB, 128);
+t.test('planMachine() plans memory for the whole machine', async (t) => {
+  const limits = { memoryLimitBytes: 256 * MiB };
+  t.match(plan({ limits }), { memoryMiB: 178, vmmMemory: { overheadMiB: 78 } });
+  const disk = ['a.img', 'b.img'];
+  t.match(plan({ limits, definition: { cpus: 3, disk } }), {
+    memoryMiB: 174,
+    vmmMemory: { overheadMiB: 82 },
+  });
+  t.throws(() => plan({ limits, loadedBytes: 200 * MiB }), { code: 'MEMORY_INVALID' });
 });
 
 t.test('planMachine() gives a guest the processors that it can keep busy', async (t) => {
@@ -267,9 +229,4 @@ t.test('planMachine() gives a guest the processors that it can keep busy', async
     const planned = plan({ definition, limits: { cpuQuota, cpusetSize } });
     t.equal(planned.cpus, expected, `${cpus}, quota ${cpuQuota}, ${cpusetSize} CPUs`);
   }
-});
-
-t.test("sandboxMemoryLimit() puts the monitor's memory on top", async (t) => {
-  t.equal(sandboxMemoryLimit(128 * MiB, 64), 192 * MiB);
-  t.equal(sandboxMemoryLimit(1, 0), 1);
 });

@@ -72,7 +72,7 @@ function command(guest: GuestKind, { network, env, args, volumes: requests }: To
       format: formats[formatKind],
       volumes,
       rootShare: undefined,
-      limits: { memoryLimitBytes: undefined, cpuQuota: undefined },
+      limits: { memoryLimitBytes: undefined, cpuQuota: undefined, cpusetSize: undefined },
       config: defaultConfig,
       accelerator: tcg,
       qemu: '/usr/bin/qemu-system-x86_64',

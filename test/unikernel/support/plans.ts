@@ -11,6 +11,7 @@ export const microvm: MachinePlan = {
   bus: 'mmio',
   firmware: undefined,
   memoryMiB: 128,
+  vmmMemory: { limit: 'within', overheadMiB: 79, codeCacheMiB: 32 },
   cpus: 1,
   boot: 'kernel',
   hasInitrd: false,
