@@ -37,7 +37,7 @@ export async function answerForUnikernel(call: ContainerCall, verb: string): Pro
     }
     case 'update': {
       const { updateContainer } = await import('../runtime/update.ts');
-      return updateContainer(call);
+      return await updateContainer(call);
     }
     case 'exec': {
       const { execInContainer } = await import('../runtime/exec.ts');

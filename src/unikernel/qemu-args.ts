@@ -57,6 +57,10 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     '-device',
     `pvpanic,ioport=${panicPort}`,
     ...(guests[machine.guest].hasRandomDevice ? ['-device', virtioDevice(machine, 'rng')] : []),
+    // What the guest frees the host gets back at once, where its driver can say so.
+    ...(guests[machine.guest].hasBalloon
+      ? ['-device', virtioDevice(machine, 'balloon', ['free-page-reporting=on'])]
+      : []),
     ...diskArgs(machine),
     ...shareArgs(machine),
     ...networkArgs(network, machine),

@@ -7,7 +7,7 @@ import type { MachinePlan } from './machine.ts';
  */
 export function virtioDevice(
   { bus, modernVirtio }: Pick<MachinePlan, 'bus' | 'modernVirtio'>,
-  kind: 'net' | 'blk' | '9p' | 'rng',
+  kind: 'net' | 'blk' | '9p' | 'rng' | 'balloon',
   options: readonly string[] = [],
 ): string {
   const device = bus === 'mmio' ? 'device' : 'pci';

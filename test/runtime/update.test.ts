@@ -1,5 +1,5 @@
 import t from 'tap';
-import { raiseMemory, raiseMemoryFlags } from '../../src/runtime/update.ts';
+import { memoryFlag, memoryResource, raiseMemory, raiseMemoryFlags } from '../../src/runtime/update.ts';
 
 const MiB = 1024 * 1024;
 
@@ -77,4 +77,33 @@ t.test('raiseMemoryFlags() adds to the flags, however they are written', async (
     ['--memory-reservation', limit, '--kernel-memory=5', '--pids-limit', limit, 'id'],
   ];
   for (const args of untouched) t.strictSame(raiseMemoryFlags(args, 64), args);
+});
+
+t.test('memoryFlag() is the limit that the flags set', async (t) => {
+  const limit = `${128 * MiB}`;
+  const cases: readonly [args: readonly string[], expected: number | undefined][] = [
+    [['--memory', limit, 'id'], 128 * MiB],
+    [['--memory=5', `--memory=${limit}`, 'id'], 128 * MiB],
+    [['--memory', '-1', 'id'], Number.POSITIVE_INFINITY],
+    [['--memory=9223372036854771712', 'id'], Number.POSITIVE_INFINITY],
+    [['--memory=0', 'id'], undefined],
+    [['--memory=128m', 'id'], undefined],
+    [['--memory-swap', limit, 'id'], undefined],
+    [['id'], undefined],
+  ];
+  for (const [args, expected] of cases) t.equal(memoryFlag(args), expected, args.join(' '));
+});
+
+t.test("memoryResource() is the limit in an engine's resources", async (t) => {
+  const cases: readonly [text: string, expected: number | undefined][] = [
+    ['{"memory":{"limit":5,"swap":9}}', 5],
+    ['{"memory":{"limit":-1}}', Number.POSITIVE_INFINITY],
+    ['{"memory":{"limit":9223372036854771712}}', Number.POSITIVE_INFINITY],
+    ['{"memory":{"limit":0}}', undefined],
+    ['{"memory":{"limit":"5"}}', undefined],
+    ['{"memory":{"limit":null}}', undefined],
+    ['{"memory":null,"pids":{"limit":5}}', undefined],
+    ['null', undefined],
+  ];
+  for (const [text, expected] of cases) t.equal(memoryResource(text), expected, text);
 });

@@ -139,7 +139,7 @@ t.test('qemuArgs() starts either a kernel or a disk', async (t) => {
 t.test('qemuArgs() keeps the older interface from every device, where the guest needs that', async (t) => {
   const machine = { ...q35, guest: 'linux', disks, shares, modernVirtio: true } as const;
   const devices = qemuArgs(machine, tapNetwork, '').filter((arg) => /^virtio-.*-pci/.test(arg));
-  t.equal(devices.length, 7);
+  t.equal(devices.length, 8);
   for (const device of devices) t.match(device, ',disable-legacy=on', device);
 });
 

@@ -62,6 +62,8 @@ export interface GuestSupport {
   readonly leastMemoryMiB: number;
   /** Whether it is given a random number generator. */
   readonly hasRandomDevice: boolean;
+  /** Whether it has a driver that gives memory back while it runs, and so is given the device. */
+  readonly hasBalloon: boolean;
   /** Where its root file system can be, beside `none`. */
   readonly roots: readonly Exclude<GuestRoot, 'none'>[];
   /** How it can have a volume: as a directory over 9p, as a disk. */

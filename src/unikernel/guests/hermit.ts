@@ -23,6 +23,7 @@ export const hermit: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: true,
   hasRandomDevice: false,
+  hasBalloon: false,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: [],

@@ -35,6 +35,7 @@ export const linux: GuestSupport = {
   hasRandomDevice: true,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
+  hasBalloon: true,
   roots: ['initrd', 'disk', '9p'],
   volumes: { share: true, disk: true },
   dropsProgramName: false,

@@ -19,6 +19,7 @@ export const mewz: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: true,
   hasRandomDevice: false,
+  hasBalloon: false,
   defaultMemoryMiB: 512,
   leastMemoryMiB: 16,
   roots: [],

@@ -22,6 +22,7 @@ export const mirage: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: false,
   hasRandomDevice: false,
+  hasBalloon: false,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: [],

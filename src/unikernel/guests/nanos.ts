@@ -16,6 +16,7 @@ export const nanos: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: true,
   hasRandomDevice: true,
+  hasBalloon: true,
   defaultMemoryMiB: 256,
   leastMemoryMiB: 96,
   roots: ['disk'],

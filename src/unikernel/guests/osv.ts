@@ -22,6 +22,7 @@ export const osv: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: false,
   hasRandomDevice: true,
+  hasBalloon: false,
   defaultMemoryMiB: 256,
   leastMemoryMiB: 11,
   roots: ['disk'],

@@ -22,6 +22,7 @@ export const raw: GuestSupport = {
   hasRandomDevice: false,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
+  hasBalloon: false,
   roots: ['initrd', 'disk'],
   volumes: { share: false, disk: true },
   dropsProgramName: false,

@@ -34,6 +34,7 @@ export const unikraft: GuestSupport = {
   preferredModel: () => 'q35',
   prefersModernVirtio: false,
   hasRandomDevice: false,
+  hasBalloon: false,
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
