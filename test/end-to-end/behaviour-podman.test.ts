@@ -129,7 +129,12 @@ async function makeHooks(
 async function otherStore(t: Test): Promise<Engine> {
   const folder = await mkdtemp(join(scratch, 'store-'));
   const settings = await readFile(process.env.CONTAINERS_CONF ?? '', 'utf8');
-  const places = { static_dir: 'libpod', tmp_dir: 'tmp', volume_path: 'volumes' };
+  const places = {
+    network_config_dir: 'networks',
+    static_dir: 'libpod',
+    tmp_dir: 'tmp',
+    volume_path: 'volumes',
+  };
   const own = Object.entries(places).reduce(
     (text, [key, place]) => text.replace(new RegExp(`^${key} = .*$`, 'm'), `${key} = "${folder}/${place}"`),
     settings,
@@ -146,7 +151,8 @@ async function otherStore(t: Test): Promise<Engine> {
     },
   };
   t.teardown(async () => {
-    await other.call(['system', 'reset', '--force']);
+    // Not by "system reset", which takes away what is outside of the store, too.
+    await outputOf(other, ['rmi', '--all', '--force']);
     await run('umount', [join(folder, 'root/overlay')]);
     await rm(folder, { recursive: true });
   });
