@@ -134,8 +134,18 @@ const cases: readonly Case[] = [
     name: '-it reads from a terminal, and passes its exit status on',
     act: (s) =>
       s.podmanOnTerminal(
-        ['run', '--name', s.container, '-it', plainImage, 'sh', '-c', 'read -r line; echo "<$line>"; exit 5'],
-        { input: 'typed\n' },
+        [
+          'run',
+          '--name',
+          s.container,
+          '-it',
+          plainImage,
+          'sh',
+          '-c',
+          'echo go; read -r line; echo "<$line>"; exit 5',
+        ],
+        // Before podman has made the terminal its own, that would echo what is typed.
+        { input: 'typed\n', typesAfter: /go\r\n/ },
       ),
     statuses: [5],
     stdout: /<typed>\r\n$/,
