@@ -61,10 +61,11 @@ launching=1
 # One heap for all of its threads: each more is 2 MiB of the container's memory.
 MALLOC_ARENA_MAX=1 ${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- ${events.handed} 2>${vmmErrors} &
 vmm=$!
-# A signal between the two lines found no machine whose power button anyone could have pressed.
-[ -z "$interrupted" ] || { : >${run}/switched-off; kill -TERM "$vmm"; }
 ${events.watch}# If a signal ends QEMU the shell says so, bash with the whole command line; that is not for the container's log.
 exec </dev/null 3<&- 9>&2 2>/dev/null ${events.closed}
+# A signal before QEMU's process id was known found no machine whose power button anyone could have pressed. A TERM would be lost
+# in a QEMU that is still a copy of this shell.
+[ -z "$interrupted" ] || [ -n "$timer" ] || { : >${run}/switched-off; kill -KILL "$vmm"; }
 while :; do
   interrupted=
   wait "$vmm"
