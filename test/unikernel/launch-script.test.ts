@@ -50,6 +50,8 @@ interface Ended {
 class Launched {
   static #count = 0;
   readonly run: string;
+  /** The exit status, whoever still holds the pipes. */
+  readonly status: Promise<number | null>;
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
   #stdout = '';
@@ -86,7 +88,9 @@ class Launched {
       this.#stderr += text;
     });
     const closed = once(this.#child, 'close');
-    this.ended = once(this.#child, 'exit').then(async ([status, signal]) => {
+    const exited = once(this.#child, 'exit');
+    this.status = exited.then(([status]) => status);
+    this.ended = exited.then(async ([status, signal]) => {
       // Who holds the pipes longer than that is left over, which killRest() finds out.
       await Promise.race([closed, sleep(2000, undefined, { ref: false })]);
       return { status, signal, stdout: this.#stdout, stderr: this.#stderr };
@@ -420,8 +424,10 @@ for (const { name, shell, accelerator } of kinds) {
       vmm: 'echo started; exec sleep 10',
       edit: (script) => script.replace(/^vmm=\$!$/m, () => 'pid=$!; kill -TERM $$; vmm=$pid'),
     });
+    const began = performance.now();
     const { status, stderr } = await outcome(t, launched);
     t.strictSame({ status, stderr }, { status: 143, stderr: '' });
+    t.ok(performance.now() - began < 5000, 'QEMU did not go on to its own end');
   });
 
   t.test(`the launch script under ${name}: a signal just as the guest ends`, async (t) => {
@@ -429,7 +435,7 @@ for (const { name, shell, accelerator } of kinds) {
     const rounds = Array.from({ length: 12 }, async (_, round) => {
       const delay = round % 2 === 0 ? '' : `sleep 0.00${round}; `;
       const launched = launch({ vmm: `sleep 0.1; kill -TERM $PPID; ${delay}exit 85` });
-      const { status } = await launched.ended;
+      const status = await launched.status;
       // The timer may have been killed before it was there; in a sandbox it goes with the script.
       await launched.killRest(0);
       return status;
