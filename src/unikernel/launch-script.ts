@@ -128,7 +128,7 @@ exit $((status / 2))
 function klogStatus({ path, offset }: NonNullable<LaunchRequest['klog']>): string {
   return `if [ -f ${path} ]; then
   set -- $(od -An -tu1 -j${offset} -N13 ${path})
-  if [ "$1 $2 $3 $4" = '75 76 79 71' ] && [ "\${13}" != 0 ]; then
+  if [ "$#: $1 $2 $3 $4" = '13: 75 76 79 71' ] && [ "\${13}" != 0 ]; then
     [ -z "$timer" ] || [ "\${13}" != 15 ] || exit 143
     exit "\${13}"
   fi
