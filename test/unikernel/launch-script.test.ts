@@ -22,7 +22,7 @@ import { probeGuestElf, probeSuccessStatus } from '../../src/unikernel/probe-gue
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
 import { goldenFiles, matchesGolden } from './support/golden.ts';
-import { kvm, microvm, noNetwork, tapNetwork, tcg } from './support/plans.ts';
+import { kvm, microvm, noNetwork, overlay, q35, tapNetwork, tcg } from './support/plans.ts';
 import { shells } from './support/shells.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ucrun-launch-'));
@@ -35,6 +35,8 @@ interface LaunchOptions {
   readonly input?: string;
   readonly accelerator?: Accelerator['kind'];
   readonly exitValues?: ExitValues;
+  /** Where in $RUN/disk0 the guest's last words are. */
+  readonly klogOffset?: number;
   /** Changes the script before it is run. */
   readonly edit?: (script: string) => string;
 }
@@ -65,6 +67,7 @@ class Launched {
       input,
       accelerator = 'tcg',
       exitValues = {},
+      klogOffset,
       edit = (script) => script,
     }: LaunchOptions,
   ) {
@@ -75,6 +78,7 @@ class Launched {
       qemu: '/bin/sh',
       args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
       graceMs,
+      klog: klogOffset === undefined ? undefined : { path: join(this.run, 'disk0'), offset: klogOffset },
       exitValues,
     });
     const file = join(home, 'launch');
@@ -155,6 +159,13 @@ const endless = (onTerm: string) => `trap '${onTerm}' TERM; echo up; while :; do
 /** QEMU's word for why it ends, as a command that says it where QEMU would. */
 const reports = (reason: string) =>
   `echo '{"timestamp": {"seconds": 1}, "event": "SHUTDOWN", "data": {"guest": true, "reason": "${reason}"}}' >>"$RUN/events.out"`;
+/** What a Nanos kernel leaves on its disk, whose first 700 bytes are others, as a command that leaves it. */
+const lastWords = (code: number, magic = 'KLOG') => {
+  const area = Buffer.concat([Buffer.from(magic.padEnd(4, '\0')), Buffer.alloc(12, 'boot id')]);
+  area.writeInt32LE(code, 12);
+  const bytes = [...area].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  return `{ head -c 700 /dev/zero | tr '\\0' K; printf '${bytes}words'; } >"$RUN/disk0"`;
+};
 const panicked = 'ucrun: the guest panicked\n';
 const reset = 'ucrun: the guest reset itself\n';
 
@@ -287,6 +298,59 @@ for (const { name, shell, accelerator } of kinds) {
     await Promise.all(
       cases.map(async ([vmm, expected]) => {
         t.match(await outcome(t, launch({ vmm, exitValues })), { signal: null, ...expected }, vmm);
+      }),
+    );
+  });
+
+  t.test(`the launch script under ${name}: the code in a Nanos guest's last words`, async (t) => {
+    const klogOffset = 700;
+    const cases: readonly [what: string, vmm: string, expected: object][] = [
+      ...[1, 42, 128, 255].map((code): [string, string, object] => [
+        `the code ${code}`,
+        `${lastWords(code)}; exit ${((code << 1) | 1) & 0xff}`,
+        { status: code },
+      ]),
+      ['a power-off', `${lastWords(200)}; exit 0`, { status: 200 }],
+      ['the lowest byte of a larger code', `${lastWords(263)}; exit 15`, { status: 7 }],
+      ['a larger code whose lowest byte is 0', `${lastWords(256)}; exit 1`, { status: 0 }],
+      ['the code 0', `${lastWords(0)}; exit 85`, { status: 42 }],
+      ['the number of a stop signal that nobody sent', `${lastWords(15)}; exit 31`, { status: 15 }],
+      ['no last words', `${lastWords(9, '')}; exit 85`, { status: 42 }],
+      ['other words', `${lastWords(9, 'GOLK')}; exit 85`, { status: 42 }],
+      ['words that are cut off', `${lastWords(9)}; truncate -s 712 "$RUN/disk0"; exit 85`, { status: 42 }],
+      ['no place for them', 'exit 85', { status: 42 }],
+      ['a trap in that place', 'mkfifo "$RUN/disk0"; exit 85', { status: 42 }],
+      ['the exit byte wins over them', `printf '\\7' >>"$RUN/exit"; ${lastWords(9)}; exit 19`, { status: 7 }],
+      ['they win over a panic', `${lastWords(127)}; ${reports('guest-panic')}; exit 0`, { status: 127 }],
+    ];
+    await Promise.all(
+      cases.map(async ([what, vmm, expected]) => {
+        t.match(await outcome(t, launch({ vmm, klogOffset })), { ...usual, ...expected }, what);
+      }),
+    );
+    const stops: readonly [what: string, vmm: string, graceMs: number, status: number][] = [
+      [
+        'the number of the signal that ended it',
+        `until [ -e "$RUN/pressed" ]; do sleep 0.02; done; ${lastWords(15)}; exit 31`,
+        30_000,
+        143,
+      ],
+      [
+        'a code of its own',
+        `until [ -e "$RUN/pressed" ]; do sleep 0.02; done; ${lastWords(3)}; exit 7`,
+        30_000,
+        3,
+      ],
+      ['nothing in its time', endless('exit 0'), 0, 143],
+    ];
+    await Promise.all(
+      stops.map(async ([what, vmm, graceMs, status]) => {
+        const launched = launch({ vmm: `echo up; ${vmm}`, graceMs, klogOffset });
+        await launched.printed('up');
+        launched.kill('SIGTERM');
+        await sleep(100);
+        writeFileSync(join(launched.run, 'pressed'), '');
+        t.match(await outcome(t, launched), { status }, `after a stop signal: ${what}`);
       }),
     );
   });
@@ -551,7 +615,22 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
       renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000, exitValues: {} }),
     );
   }
-  t.strictSame(goldenFiles('launch'), ['microvm-tap-kvm', 'microvm-tap-tcg'], 'no golden file is left over');
+  matchesGolden(
+    t,
+    'launch/q35-nanos-tcg',
+    renderLaunchScript({
+      qemu: q35.qemu,
+      args: qemuArgs({ ...q35, guest: 'nanos', disks: [overlay], modernVirtio: true }, noNetwork, ''),
+      graceMs: 5000,
+      klog: { path: sandboxPaths.disk(0), offset: 393_216 },
+      exitValues: {},
+    }),
+  );
+  t.strictSame(
+    goldenFiles('launch'),
+    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg'],
+    'no golden file is left over',
+  );
 });
 
 t.test('renderLaunchScript() writes the grace period in seconds', async (t) => {
