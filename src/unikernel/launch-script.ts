@@ -72,9 +72,13 @@ while :; do
   latest=$?
   # 127: QEMU was reaped by the wait before, which a signal then made us repeat.
   [ "$latest" = 127 ] && [ -n "$status" ] || status=$latest
-  [ -n "$interrupted" ] || break
-  # bash may forget a process that ends just as a signal comes; its next wait would be for the timer instead.
-  [ -z "$BASH_VERSION" ] || kill -0 "$vmm" 2>/dev/null || break
+  # bash may forget a process that ends just as a signal comes, and its next wait would be for the timer instead. When signals come
+  # close together, it may end a wait for one whose trap has run before.
+  if [ -n "$BASH_VERSION" ]; then
+    kill -0 "$vmm" 2>/dev/null || break
+  else
+    [ -n "$interrupted" ] || break
+  fi
 done
 exec 2>&9 9>&-
 [ -z "$timer" ] || kill "$timer" 2>/dev/null

@@ -472,6 +472,23 @@ for (const { name, shell, accelerator } of kinds) {
     ]);
   });
 
+  t.test(`the launch script under ${name}: many stop signals at once`, async (t) => {
+    const rounds = Array.from({ length: 10 }, async (_, round) => {
+      const launched = launch({ vmm: 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 85' });
+      await launched.printed('up');
+      for (const delay of [round, 2 * round, 150]) {
+        for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) launched.kill(signal);
+        await sleep(delay);
+      }
+      writeFileSync(join(launched.run, 'pressed'), '');
+      const status = await launched.status;
+      // The timer may have been killed before it was there; in a sandbox it goes with the script.
+      await launched.killRest(0);
+      return status;
+    });
+    t.strictSame(await Promise.all(rounds), Array(10).fill(42));
+  });
+
   t.test(`the launch script under ${name}: a signal before there is a QEMU`, async (t) => {
     const launched = launch({
       vmm: 'echo started; exit 0',
