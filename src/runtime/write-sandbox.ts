@@ -73,7 +73,9 @@ function kernelFile(
 ): string | undefined {
   if (ownKernel === undefined) return kernel === undefined ? undefined : readable(kernel, 'kernel');
   const path = `${paths.overlays}/kernel`;
-  writeFileSync(path, ownKernel.bytes, { mode: 0o444 });
+  writeFileSync(path, ownKernel.bytes);
+  // Whatever the umask is: it is for the monitor's user.
+  chmodSync(path, 0o444);
   return path;
 }
 
