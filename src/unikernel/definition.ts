@@ -109,11 +109,10 @@ function checkCompleteness(
   const missing = (key: string, why: string) =>
     new RuntimeError('UNIKERNEL_INVALID', `"${shownKey(key)}" is missing from ${source}`, { hint: why });
   const support = guests[guest];
-  if (kernel === undefined && !(support.bootsFromDisk && disks.length > 0)) {
-    throw support.bootsFromDisk
-      ? missing('disk', 'this guest type needs a disk image, or a kernel')
-      : missing('kernel', 'a unikernel needs at least a guest type and a kernel');
-  }
+  if (support.bootsFromDisk && disks.length === 0)
+    throw missing('disk', 'this guest type reads all that it is told from a disk image');
+  if (kernel === undefined && !support.bootsFromDisk)
+    throw missing('kernel', 'a unikernel needs at least a guest type and a kernel');
   if (root === undefined || root === 'none') return;
   if (!support.roots.includes(root)) {
     const known = ['none', ...support.roots].map((name) => `"${name}"`).join(', ');

@@ -171,18 +171,19 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
 
 t.test('parseDefinition() knows every type of guest, and which one can do without a kernel', async (t) => {
   for (const guest of guestKinds) {
-    t.equal(parseDefinition({ guest, kernel: 'k' }, source).guest, guest);
+    t.equal(parseDefinition({ guest, kernel: 'k', disk: 'd.img' }, source).guest, guest);
     const fromDisk = () => parseDefinition({ guest, disk: 'd.img' }, source);
     if (guest === 'nanos')
       t.strictSame(fromDisk().disks, [{ file: 'd.img', path: undefined, readOnly: false }]);
     else
       t.throws(fromDisk, { code: 'UNIKERNEL_INVALID', message: `"kernel" is missing from ${source}` }, guest);
   }
-  t.throws(() => parseDefinition({ guest: 'nanos' }, source), {
-    code: 'UNIKERNEL_INVALID',
-    message: `"disk" is missing from ${source}`,
-    hint: 'this guest type needs a disk image, or a kernel',
-  });
+  for (const files of [{}, { kernel: 'k' }])
+    t.throws(() => parseDefinition({ guest: 'nanos', ...files }, source), {
+      code: 'UNIKERNEL_INVALID',
+      message: `"disk" is missing from ${source}`,
+      hint: 'this guest type reads all that it is told from a disk image',
+    });
   t.throws(() => parseDefinition({ guest: 'unikernel', kernel: 'k' }, source), {
     code: 'GUEST_UNKNOWN',
     hint: `known guest types: ${guestKinds.join(', ')}`,

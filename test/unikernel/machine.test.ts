@@ -92,9 +92,10 @@ t.test('planMachine() chooses the fastest model, and the firmware that can start
       ['mewz', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
       ['osv', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
       ['nanos', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: true }],
+      ['nanos', pvh, 'microvm', { model: 'microvm', bus: 'mmio', firmware: undefined }],
     ];
   for (const [guest, format, machine, expected] of cases) {
-    const definition = { guest, ...(machine === undefined ? {} : { machine }) };
+    const definition = { guest, disk: 'd.img', ...(machine === undefined ? {} : { machine }) };
     t.match(plan({ definition, format }), expected, `${guest}, ${format.kind}, ${machine ?? 'auto'}`);
   }
 });
@@ -149,7 +150,7 @@ t.test('planMachine() refuses a kernel that guest or machine cannot boot', async
       'set the guest type to "raw" or "unikraft" or "mirage" or "hermit" or "mewz"',
     ],
     [
-      { definition: { guest: 'nanos' }, format: multiboot },
+      { definition: { guest: 'nanos', disk: 'd.img' }, format: multiboot },
       'is a multiboot ELF file, but a guest of type "nanos" needs an ELF file with a PVH note',
       'set the guest type to "raw" or "unikraft" or "mirage" or "hermit" or "mewz"',
     ],
@@ -177,6 +178,41 @@ t.test('planMachine() refuses a kernel that guest or machine cannot boot', async
     );
 });
 
+t.test('planMachine() refuses microvm to guests that do not run there', async (t) => {
+  for (const what of [
+    { definition: { guest: 'osv', machine: 'microvm' } },
+    { definition: { guest: 'osv' }, config: { model: 'microvm' } },
+  ] as const)
+    t.throws(() => plan(what), {
+      code: 'KERNEL_INVALID',
+      message: 'a guest of type "osv" does not run on microvm',
+      hint: 'set the machine to "q35"',
+    });
+});
+
+t.test('planMachine() refuses a Nanos guest a share on microvm, and no other volume', async (t) => {
+  const volumes = (sourceKind: 'directory' | 'file') =>
+    planVolumes(
+      [{ destination: '/data', source: '/s.img', sourceKind, readOnly: false }],
+      'nanos',
+      { share: true, disk: true },
+      1,
+    );
+  const definition = { guest: 'nanos', disk: 'd.img', machine: 'microvm' };
+  t.throws(() => plan({ definition, volumes: volumes('directory') }), {
+    code: 'VOLUME_UNSUPPORTED',
+    message: 'volume "/data" cannot be given to a guest of type "nanos" on microvm',
+    hint: 'set the machine to "q35"',
+  });
+  t.equal(plan({ definition, volumes: volumes('file') }).disks.length, 2);
+  t.equal(
+    plan({ definition: { ...definition, machine: 'q35' }, volumes: volumes('directory') }).shares.length,
+    1,
+  );
+  const linux = { ...definition, guest: 'linux' };
+  t.equal(plan({ definition: linux, volumes: volumes('directory') }).shares.length, 1);
+});
+
 t.test('planMachine() gives a guest type what it usually needs, where nobody says how much', async (t) => {
   const mewz = (what: Case) =>
     plan({ ...what, format: multiboot, definition: { guest: 'mewz', ...what.definition } }).memoryMiB;
@@ -185,7 +221,7 @@ t.test('planMachine() gives a guest type what it usually needs, where nobody say
   t.equal(mewz({ definition: { memory: '64MiB' } }), 64);
   t.equal(mewz({ limits: { memoryLimitBytes: 256 * MiB } }), 178);
   t.throws(() => mewz({ definition: { memory: '8MiB' } }), { code: 'MEMORY_INVALID', hint: / 16 MiB: / });
-  t.throws(() => plan({ definition: { guest: 'nanos', memory: '64MiB' } }), {
+  t.throws(() => plan({ definition: { guest: 'nanos', disk: 'd.img', memory: '64MiB' } }), {
     code: 'MEMORY_INVALID',
     message: '64 MiB of memory is too little for the guest',
     hint: / 96 MiB: /,
