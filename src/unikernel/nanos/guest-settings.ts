@@ -21,6 +21,7 @@ export function nanosSettings(input: GuestInput): NanosSettings {
       isReadOnly: readOnly,
     };
   });
+  checkNames(mounts);
   const nameServers = network?.nameServers ?? [];
   return {
     env,
@@ -42,6 +43,18 @@ export function nanosSettings(input: GuestInput): NanosSettings {
         : [{ path: '/etc/hostname', content: Buffer.from(`${hostname}\n`) }]),
     ],
   };
+}
+
+/** Of volumes with one name Nanos would mount whichever it finds. */
+function checkNames(mounts: readonly NanosMount[]): void {
+  const names = mounts.map(({ volume }) => volume);
+  const second = mounts.find(({ volume }, index) => names.indexOf(volume) < index);
+  if (second === undefined) return;
+  throw new RuntimeError(
+    'VOLUME_UNSUPPORTED',
+    `volume "${second.path}" cannot be given to a guest of type "nanos": another volume is called "${second.volume}", too`,
+    { hint: 'give each of them a label of its own when it is made' },
+  );
 }
 
 /** Shares are numbered in the order of their devices. */
