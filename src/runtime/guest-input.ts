@@ -35,7 +35,7 @@ function mountedDisks({ disks }: UnikernelDefinition): readonly GuestVolume[] {
   );
 }
 
-/** Nanos goes by what a volume calls itself. @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
+/** Nanos goes by what a volume calls itself. @throws RuntimeError VOLUME_UNSUPPORTED for a disk that is none of Nanos' */
 function withLabels(
   mounted: readonly GuestVolume[],
   { definition, disks, volumes }: Pick<ResolvedUnikernel, 'definition' | 'disks' | 'volumes'>,

@@ -7,7 +7,7 @@ import { findBootFile, readBootFile } from '../unikernel/nanos/boot-file.ts';
 import { nanosSettings } from '../unikernel/nanos/guest-settings.ts';
 import { readNanosImage } from '../unikernel/nanos/image.ts';
 import { klogBytes } from '../unikernel/nanos/klog.ts';
-import { readNanosDisk } from '../unikernel/nanos/partitions.ts';
+import { isNanosVolume, readNanosDisk } from '../unikernel/nanos/partitions.ts';
 import { planNanosPatches } from '../unikernel/nanos/patches.ts';
 import { readVolumeIdentity } from '../unikernel/nanos/tfs-log.ts';
 import { overlayFileOffset, planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
@@ -85,9 +85,18 @@ export function writeNanosOverlay(record: ContainerRecord, input: GuestInput): K
   return klog;
 }
 
-/** What a volume calls itself. @throws RuntimeError IMAGE_INVALID for a disk that is no volume of Nanos' */
+/** What a volume calls itself. @throws RuntimeError VOLUME_UNSUPPORTED for a disk that is no volume of Nanos' */
 export function readVolumeLabel(path: string): string {
   return withKernelReader(path, (disk) => {
+    if (!isNanosVolume(disk)) {
+      throw new RuntimeError(
+        'VOLUME_UNSUPPORTED',
+        `disk "${path}" is no volume that a Nanos guest can mount`,
+        {
+          hint: 'make one with "ops volume create"; it is a raw image with a file system of Nanos\' and no partitions',
+        },
+      );
+    }
     const { label, uuid } = readVolumeIdentity(disk);
     return label === '' ? uuid : label;
   });
