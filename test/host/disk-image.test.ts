@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { planOverlay, writeOverlay } from '../../src/host/disk-image.ts';
+import { checkQcow2Volume, planOverlay, writeOverlay } from '../../src/host/disk-image.ts';
 import { encodeQcow2Header } from '../../src/unikernel/qcow2-header.ts';
 import { diskFormatOf } from '../../src/unikernel/volumes.ts';
 import { Random } from '../unikernel/support/random.ts';
@@ -144,6 +144,34 @@ t.test('planOverlay() refuses an image that refers to other files, or cannot be 
       { code: 'IMAGE_INVALID' },
       what,
     );
+  }
+});
+
+t.test('checkQcow2Volume() takes an image that is whole', async (t) => {
+  const path = join(t.testdir(), 'a.qcow2');
+  const cases: readonly [content: Uint8Array, problem: string | undefined][] = [
+    [qcow2Header(() => {}), undefined],
+    [Buffer.alloc(MiB), 'is no qcow2 image, as its name says'],
+    [Buffer.alloc(0), 'is no qcow2 image, as its name says'],
+    [
+      qcow2Header((header) => header.writeBigUInt64BE(128n, 8)),
+      'is only a part of an image: it refers to another file',
+    ],
+    [
+      qcow2Header((header) => header.writeBigUInt64BE(4n, 72)),
+      'is only a part of an image: it refers to another file',
+    ],
+    [qcow2Header((header) => header.writeUInt32BE(2, 32)), 'is encrypted'],
+  ];
+  for (const [content, problem] of cases) {
+    writeFileSync(path, content);
+    if (problem === undefined) t.doesNotThrow(() => checkQcow2Volume(path));
+    else
+      t.throws(
+        () => checkQcow2Volume(path),
+        { code: 'IMAGE_INVALID', message: `disk "${path}" ${problem}` },
+        problem,
+      );
   }
 });
 

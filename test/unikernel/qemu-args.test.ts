@@ -55,6 +55,21 @@ const machines = [
     tapNetwork,
   ],
   ['microvm-modern.args', { ...microvm, modernVirtio: true }, tapNetwork],
+  [
+    'q35-nanos.args',
+    {
+      ...q35,
+      guest: 'nanos',
+      disks: [overlay, volumeDisk],
+      shares: [
+        { tag: 'fs1', readOnly: false },
+        { tag: 'fs2', readOnly: true },
+      ],
+      modernVirtio: true,
+    },
+    tapNetwork,
+  ],
+  ['microvm-nanos.args', { ...microvm, guest: 'nanos', disks: [overlay] }, noNetwork],
   ['q35-disk-boot.args', { ...q35, firmware: undefined, boot: 'disk', disks }, userNetwork],
 ] as const;
 
