@@ -8,7 +8,7 @@ import { waitFor } from './wait.ts';
 
 export interface GuestOptions {
   /** The unikernel's name in the registry. */
-  readonly service: 'hello' | 'linux' | 'linux-disk' | 'linux-9p';
+  readonly service: 'hello' | 'linux' | 'linux-disk' | 'linux-9p' | 'nanos';
   /** An image in the tracker's place. */
   readonly image?: string;
   readonly options?: readonly string[];
