@@ -13,7 +13,8 @@ import { chooseAccelerator } from '../unikernel/accelerator.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import { type KernelFormat, requireKernelFormat } from '../unikernel/kernel-format.ts';
+import { identifyFile } from '../unikernel/identify-file.ts';
+import { identifyKernel, type KernelFormat, requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
@@ -52,7 +53,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const { config, env, paths } = call;
   const { spec } = found;
   const sources = { ...registriesFor(config, env), vmDirectories: config.vmDirectories };
-  const files = findUnikernelFiles(found.source, sources, () => realpathOfRootfs(found));
+  const files = withVersion(findUnikernelFiles(found.source, sources, () => realpathOfRootfs(found)));
   const { definition, kernel, initrd, disks } = files;
   const ownKernel =
     kernel === undefined && guests[definition.guest].settingsIn === 'nanos-image'
@@ -94,9 +95,29 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   };
 }
 
+/** @throws RuntimeError KERNEL_INVALID for a kernel that QEMU cannot boot, with what it would need if that is known */
 function formatOf({ definition, kernel }: UnikernelFiles): KernelFormat | undefined {
   if (kernel === undefined) return undefined;
-  return withKernelReader(kernel, (reader) => requireKernelFormat(reader, definition.kernel ?? kernel));
+  return withKernelReader(kernel, (reader) => {
+    const format = identifyKernel(reader);
+    if (format !== undefined) return format;
+    const identity = identifyFile(reader);
+    const shown = definition.kernel ?? kernel;
+    if (identity.kind !== 'kernel') return requireKernelFormat(reader, shown);
+    throw new RuntimeError('KERNEL_INVALID', `"${shown}" is not a kernel that QEMU can boot`, {
+      hint: `it is a ${identity.description}: ${identity.needs}`,
+    });
+  });
+}
+
+/** The parameters of a Unikraft kernel differ by its version, which the file says where its definition does not. */
+function withVersion(files: UnikernelFiles): UnikernelFiles {
+  const { definition, kernel } = files;
+  if (definition.guest !== 'unikraft' || definition.version !== undefined || kernel === undefined)
+    return files;
+  const identity = withKernelReader(kernel, identifyFile);
+  const version = identity.kind === 'kernel' ? identity.version : undefined;
+  return { ...files, definition: { ...definition, version } };
 }
 
 /** What of the container's volumes the guest finds where. */

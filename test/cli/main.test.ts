@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { probeGuestElf } from '../../src/unikernel/probe-guest.ts';
+import { elfFile, note, words } from '../unikernel/support/elf.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -149,6 +150,9 @@ t.test('a bundle that is too new for this crun is refused with the reason', asyn
   t.equal(setting.call, undefined);
 });
 
+/** A unikernel for the tender solo5-hvt. @see Solo5/solo5 include/elf_abi.h */
+const solo5Hvt = elfFile({ notes: [note('Solo5', 0x31494241, words(1, 1, 0, 0))] });
+
 t.test('what is wrong with a create is said before crun is asked, and leaves nothing', async (t) => {
   const good = { guest: 'raw', kernel: 'kernel.elf' };
   const cases: readonly [what: string, bundle: unknown, args: readonly string[], code: string][] = [
@@ -159,6 +163,7 @@ t.test('what is wrong with a create is said before crun is asked, and leaves not
     ['a name that leaves the registry', withEnv('SERVICE_NAME=../registry/good'), [], 'UNIKERNEL_INVALID'],
     ['a broken definition', withEnv('SERVICE_NAME=broken'), [], 'UNIKERNEL_INVALID'],
     ['a kernel that is none', withEnv('SERVICE_NAME=text'), [], 'KERNEL_INVALID'],
+    ['a kernel for another monitor than QEMU', withEnv('SERVICE_NAME=tender'), [], 'KERNEL_INVALID'],
     ['a kernel that is missing', withEnv('SERVICE_NAME=lost'), [], 'KERNEL_MISSING'],
     ['no port', withEnv('SERVICE_NAME=good', 'PORT=http'), [], 'PORT_INVALID'],
     [
@@ -194,6 +199,8 @@ t.test('what is wrong with a create is said before crun is asked, and leaves not
         setting.addUnikernel('good', good);
         setting.addUnikernel('broken', { ...good, memory: 5 });
         setting.addUnikernel('text', { ...good, kernel: 'unikernel.json' });
+        setting.addUnikernel('tender', { ...good, kernel: 'tender.elf' });
+        writeFileSync(join(setting.folder, 'registry/tender/tender.elf'), solo5Hvt);
         setting.addUnikernel('lost', { ...good, kernel: 'lost.elf' });
         setting.writeBundle(bundle);
         const log = join(setting.folder, 'log');
@@ -201,6 +208,8 @@ t.test('what is wrong with a create is said before crun is asked, and leaves not
         const ended = await setting.run([...globals, 'create', '--bundle', 'bundle', ...args, 'id']);
         t.match(ended, { status: 1, stdout: '', stderr: /^ucrun: [^\n]+\n(?:hint: [^\n]+\n)?$/ });
         t.match(JSON.parse(readFileSync(log, 'utf8')), { level: 'error', code });
+        if (what.includes('another monitor'))
+          t.match(ended.stderr, /Solo5 target hvt; QEMU runs the target virtio/);
         t.equal(setting.call, undefined, 'crun was not asked');
         t.strictSame(setting.state, [], 'neither a container nor a user id is left');
       }),
