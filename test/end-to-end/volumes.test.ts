@@ -15,7 +15,7 @@ import {
   startGuest,
 } from './support/guests.ts';
 import { firstAnswer } from './support/http.ts';
-import { buildPlainImage, buildTrackerImage, plainImage } from './support/images.ts';
+import { buildPlainImage, buildTrackerImage, fillRootfs, plainImage } from './support/images.ts';
 import { tracesOf } from './support/leftovers.ts';
 import { podman, podmanOutput } from './support/podman.ts';
 
@@ -258,6 +258,24 @@ t.test("an image's own program runs on the container's root file system", async 
 
   const next = await runGuest(`${name}-next`, { ...inImage('ls', '/tmp/made'), options: ['--rm'] });
   t.not(next.status, 0, "and not in the image's");
+});
+
+t.test("an image without places for what is the kernel's gets them", async (t) => {
+  const bare = 'localhost/ucrun-test-bare';
+  const folder = await makeFolder('bare');
+  await fillRootfs(folder);
+  const file = ['FROM scratch', 'COPY bin /bin', 'COPY etc /etc', 'ENV PATH=/bin', ''].join('\n');
+  await writeFile(join(folder, 'Containerfile'), file);
+  await output('podman', ['build', '--quiet', '--tag', bare, folder]);
+  t.teardown(() => podman(['rmi', '--force', bare]));
+  const script = 'ls -1 -d /proc/1 /sys/kernel /dev/null';
+  const { status, stdout } = await runGuest('vo-bare', {
+    ...inImage('sh', '-c', script),
+    image: bare,
+    options: ['--rm', '--network', 'none'],
+  });
+  t.equal(status, 0, stdout);
+  t.strictSame(lines(stdout).sort(), ['/dev/null', '/proc/1', '/sys/kernel']);
 });
 
 t.test("an image's server is reached, and stops", async (t) => {
