@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   accessSync,
   constants,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -111,6 +112,15 @@ class Launched {
   /** Waits until the script, or what stands in for QEMU, has printed this. */
   async printed(text: string): Promise<void> {
     while (!this.#stdout.includes(text)) await sleep(5);
+  }
+
+  /**
+   * Waits until what stands in for QEMU is up, and the script knows it: then it has put its stderr aside. A signal before that finds
+   * no machine whose power button anyone could have pressed.
+   */
+  async running(): Promise<void> {
+    await this.printed('up');
+    while (!existsSync(`/proc/${this.#child.pid}/fd/9`)) await sleep(2);
   }
 
   /** Ends what is left of the process group after a moment. @returns whether anything was */
@@ -346,7 +356,7 @@ for (const { name, shell, accelerator } of kinds) {
     await Promise.all(
       stops.map(async ([what, vmm, graceMs, status]) => {
         const launched = launch({ vmm: `echo up; ${vmm}`, graceMs, klogOffset });
-        await launched.printed('up');
+        await launched.running();
         launched.kill('SIGTERM');
         await sleep(100);
         writeFileSync(join(launched.run, 'pressed'), '');
@@ -389,7 +399,7 @@ for (const { name, shell, accelerator } of kinds) {
     await Promise.all(
       signals.map(async (signal) => {
         const launched = launch({ vmm: endless('echo TERM; exit 0'), graceMs });
-        await launched.printed('up');
+        await launched.running();
         const sent = performance.now();
         launched.kill(signal);
         t.match(
@@ -406,7 +416,7 @@ for (const { name, shell, accelerator } of kinds) {
   t.test(`the launch script under ${name}: other endings after a stop signal`, async (t) => {
     const stop = async (options: LaunchOptions, during: (launched: Launched) => Promise<void>) => {
       const launched = launch(options);
-      await launched.printed('up');
+      await launched.running();
       launched.kill('SIGTERM');
       await during(launched);
       return await outcome(t, launched);
@@ -475,7 +485,7 @@ for (const { name, shell, accelerator } of kinds) {
   t.test(`the launch script under ${name}: many stop signals at once`, async (t) => {
     const rounds = Array.from({ length: 10 }, async (_, round) => {
       const launched = launch({ vmm: 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 85' });
-      await launched.printed('up');
+      await launched.running();
       for (const delay of [round, 2 * round, 150]) {
         for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) launched.kill(signal);
         await sleep(delay);
