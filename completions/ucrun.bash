@@ -27,7 +27,7 @@ _ucrun_image() {
   if [[ -z $command ]]; then
     echo 'ls inspect add import rm pack pull push'
   elif [[ $current == -* ]]; then
-    local settings='--guest --kernel --initrd --disk --root --cmdline --version --memory --cpus --port --machine'
+    local settings='--guest --kernel --initrd --disk --root --cmdline --version --environment --memory --cpus --port --machine'
     case $command in
       add) echo "--json --replace $settings" ;;
       import) echo "--json --replace $settings --tls-verify=false --authfile" ;;
@@ -84,6 +84,7 @@ _ucrun() {
     --log-format) words='text json' ;;
     --format) words='table json' ;;
     --machine) words='microvm q35' ;;
+    --environment) words='own all' ;;
     --preserve-fds | --guest | --cmdline | --memory | --cpus | --port) return ;;
   esac
 

@@ -89,6 +89,7 @@ complete -c ucrun -n $makes -l disk -r -F -d 'a disk image'
 complete -c ucrun -n $makes -l root -x -a 'none initrd disk 9p' -d 'where its root file system is'
 complete -c ucrun -n $makes -l cmdline -x -d 'its command line'
 complete -c ucrun -n $makes -l version -x -d "the version of the guest's system"
+complete -c ucrun -n $makes -l environment -x -a 'own all' -d "what it gets of the container's environment"
 complete -c ucrun -n $makes -l memory -x -d 'its memory'
 complete -c ucrun -n $makes -l cpus -x -d 'the number of its processors'
 complete -c ucrun -n $makes -l port -x -d 'a port that it serves'

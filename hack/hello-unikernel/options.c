@@ -22,6 +22,14 @@ static bool take_ip(struct options *options, struct slice value)
 
 static bool take_gateway(struct options *options, struct slice value) { return parse_ipv4(value, &options->gateway); }
 
+/* As Unikraft's kernels are told; what follows the gateway is for somebody else. */
+static bool take_netdev(struct options *options, struct slice value)
+{
+  struct slice address = slice_cut(&value, ':');
+  struct slice gateway = slice_cut(&value, ':');
+  return take_ip(options, address) && (gateway.length == 0 || take_gateway(options, gateway));
+}
+
 static bool take_port(struct options *options, struct slice value)
 {
   uint32_t port;
@@ -59,6 +67,7 @@ static const struct {
   const char *expected;
 } words[] = {
   {"ip=", take_ip, "an IPv4 address with its prefix length, such as 10.0.0.2/24, or dhcp"},
+  {"netdev.ip=", take_netdev, "an IPv4 address with its prefix length, and a gateway behind a colon"},
   {"gw=", take_gateway, "an IPv4 address, such as 10.0.0.1"},
   {"port=", take_port, "a number from 1 to 65535"},
   {"name=", take_name, "up to 63 letters, digits, dots, underscores and hyphens"},

@@ -19,7 +19,7 @@ export function guestInput(
   return {
     ...programOf(definition, found),
     version: definition.version,
-    env: guestEnvironment(env),
+    env: guestEnvironment(env, definition.environment),
     workingDirectory: cwd === '/' ? undefined : cwd,
     hostname,
     root: rootOf(definition),

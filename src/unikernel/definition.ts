@@ -21,6 +21,8 @@ export interface UnikernelDefinition {
   readonly root: GuestRoot | undefined;
   readonly cmdline: string;
   readonly version: string | undefined;
+  /** What of the container's environment the guest gets. */
+  readonly environment: PassedEnvironment;
   readonly memoryMiB: number | undefined;
   readonly cpus: number | undefined;
   readonly ports: readonly PortMapping[];
@@ -37,6 +39,10 @@ export interface DefinedDisk {
   readonly readOnly: boolean;
 }
 
+/** `own`: what the image or the user set; `all`: what engines set for every program, such as PATH, as well. */
+export type PassedEnvironment = 'own' | 'all';
+export const passedEnvironments: readonly PassedEnvironment[] = ['own', 'all'];
+
 export const guestRoots: readonly GuestRoot[] = ['none', 'initrd', 'disk', '9p'];
 
 /** Values as both forms have them: strings from annotations, any JSON from a file. */
@@ -51,6 +57,7 @@ export const definitionKeys = [
   'root',
   'cmdline',
   'version',
+  'environment',
   'memory',
   'cpus',
   'ports',
@@ -90,6 +97,7 @@ export function parseDefinition(
     root: field.oneOf('root', guestRoots),
     cmdline: field.string('cmdline') ?? '',
     version: field.string('version'),
+    environment: field.oneOf('environment', passedEnvironments) ?? 'own',
     memoryMiB: field.memory(),
     cpus: field.cpus(),
     ports: field.ports(),

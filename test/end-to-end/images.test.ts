@@ -146,18 +146,26 @@ const rows: readonly ImageRow[] = [
     },
   },
   {
-    // Until ucrun has a guest kind "unikraft"; then an image of that layout is to run like the others here.
-    name: 'kraft: the layout of its images is recognised',
+    name: 'kraft: the layout of its images',
     withoutDocker: 'docker loads no image whose operating system is "qemu"',
     image: {
       files: { '/unikraft/bin/kernel': 'hello/hello.elf' },
       config: [
         ...['--os', 'qemu', '--arch', 'x86_64', '--os-version', '0.17.0'],
-        ...['--os-feature', 'CONFIG_LIBVFSCORE=y', '--cmd', '/server'],
+        ...['--os-feature', 'CONFIG_LIBVFSCORE=y', '--cmd', 'port=8080'],
       ],
     },
     async run(t, engine, image) {
-      await expectRefusal(t, engine, image, /unikraft/);
+      // hello in a Unikraft kernel's place: it understands where the address is, and what is behind the dashes.
+      await startImage(t, engine, 'im-kraft', image, ['--env', 'GREETING=hello world']);
+      t.match(JSON.parse(await firstAnswer(await urlOf(engine, 'im-kraft'))), {
+        cmdline: /^unikernel netdev\.ip=[\d.]+\/\d+:\S+ env\.vars='GREETING=hello world' -- port=8080$/,
+      });
+      await outputOf(engine, ['stop', 'im-kraft']);
+      const ended = await engine.call([
+        ...['run', '--rm', '--network', 'none', ...engine.runtime, image, 'exit=7'],
+      ]);
+      t.match(ended, { status: 7, stdout: /^hello: command line: unikernel -- exit=7$/m });
     },
   },
 ];

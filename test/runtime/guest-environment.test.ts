@@ -3,10 +3,13 @@ import { guestEnvironment } from '../../src/runtime/guest-environment.ts';
 import { capturedSpec } from '../unikernel/support/fixtures.ts';
 
 t.test('guestEnvironment() keeps what the user set, whichever engine added what', async (t) => {
-  t.strictSame(guestEnvironment(capturedSpec('podman-bridge').env), ['PORT=8080', 'GREETING=hello world']);
-  t.strictSame(guestEnvironment(capturedSpec('docker').env), ['PORT=8080']);
-  t.strictSame(guestEnvironment(capturedSpec('containerd').env), ['PORT=8080']);
-  t.strictSame(guestEnvironment([]), []);
+  t.strictSame(guestEnvironment(capturedSpec('podman-bridge').env, 'own'), [
+    'PORT=8080',
+    'GREETING=hello world',
+  ]);
+  t.strictSame(guestEnvironment(capturedSpec('docker').env, 'own'), ['PORT=8080']);
+  t.strictSame(guestEnvironment(capturedSpec('containerd').env, 'own'), ['PORT=8080']);
+  t.strictSame(guestEnvironment([], 'own'), []);
 });
 
 t.test('guestEnvironment() takes the last of two values, and names as a whole', async (t) => {
@@ -35,5 +38,10 @@ t.test('guestEnvironment() takes the last of two values, and names as a whole', 
       [],
     ],
   ];
-  for (const [env, expected] of cases) t.strictSame(guestEnvironment(env), expected, env.join(' '));
+  for (const [env, expected] of cases) t.strictSame(guestEnvironment(env, 'own'), expected, env.join(' '));
+});
+
+t.test('guestEnvironment() passes all where that is asked for, but what would mislead a guest', async (t) => {
+  const env = ['PATH=/bin', 'TERM=xterm', 'container=podman', 'A=1', 'SERVICE_NAME=x', 'LISTEN_FDS=1', 'A=2'];
+  t.strictSame(guestEnvironment(env, 'all'), ['PATH=/bin', 'TERM=xterm', 'container=podman', 'A=2']);
 });

@@ -19,6 +19,7 @@ t.test('parseDefinition() gives the least definition its defaults', async (t) =>
     root: undefined,
     cmdline: '',
     version: undefined,
+    environment: 'own',
     memoryMiB: undefined,
     cpus: undefined,
     ports: [],
@@ -39,6 +40,7 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
     root: 'initrd',
     cmdline: 'ip={ipv4}  x="a b"',
     version: '6.1',
+    environment: 'all',
     memoryMiB: 2048,
     cpus: 2,
     ports: [
@@ -55,6 +57,7 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
     root: 'initrd',
     cmdline: expected.cmdline,
     version: '6.1',
+    environment: 'all',
     memory: '2GiB',
     machine: 'q35',
   };
@@ -116,6 +119,12 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
     ],
     ['root', 'initrd', 'UNIKERNEL_INVALID', `"initrd" is missing from ${source}`],
     ['root', 'disk', 'UNIKERNEL_INVALID', `"disk" is missing from ${source}`],
+    [
+      'environment',
+      'some',
+      'UNIKERNEL_INVALID',
+      `"environment" in ${source} must be "own" or "all", not "some"`,
+    ],
     ['version', 0.16, 'UNIKERNEL_INVALID', `"version" in ${source} ${text} 0.16`],
     ['cmdline', 'a\nb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\nb"`],
     ['cmdline', 'a\rb', 'UNIKERNEL_INVALID', `"cmdline" in ${source} must be one line of text, not "a\\rb"`],

@@ -9,6 +9,7 @@ export interface DefinitionOptions {
   readonly root?: string | undefined;
   readonly cmdline?: string | undefined;
   readonly version?: string | undefined;
+  readonly environment?: string | undefined;
   readonly memory?: string | undefined;
   readonly cpus?: string | undefined;
   readonly port?: readonly string[] | undefined;
@@ -46,6 +47,7 @@ export const settingOptions = {
   root: single('where its root file system is: none, initrd, disk or 9p'),
   cmdline: single('its command line'),
   version: single("the version of the guest's system"),
+  environment: single("what it gets of the container's environment: own or all"),
   memory: single('its memory, such as 64MiB'),
   cpus: single('the number of its processors'),
   port: repeated('a port that it serves, such as 8080 or 53/udp; may be repeated'),
@@ -54,7 +56,8 @@ export const settingOptions = {
 
 /** The definition that the options say, as it would be written. What was not given is not in it. */
 export function definitionFrom(options: DefinitionOptions): Readonly<Record<string, unknown>> {
-  const { guest, kernel, initrd, disk, root, cmdline, version, memory, cpus, port, machine } = options;
+  const { guest, kernel, initrd, disk, root, cmdline, version, environment, memory, cpus, port, machine } =
+    options;
   const values = {
     guest,
     kernel,
@@ -63,6 +66,7 @@ export function definitionFrom(options: DefinitionOptions): Readonly<Record<stri
     root,
     cmdline,
     version,
+    environment,
     memory,
     cpus: cpus !== undefined && /^\d+$/.test(cpus) ? Number(cpus) : cpus,
     ports: port,

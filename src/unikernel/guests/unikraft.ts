@@ -28,7 +28,7 @@ export const unikraft: GuestSupport = {
   powerButton: false,
   // The program's own status is lost. @see unikraft/unikraft plat/common/x86/cpu_native.c
   exitValues: { 41: 'ended', 42: 'crashed' },
-  formats: ['multiboot-elf'],
+  formats: ['multiboot-elf', 'pvh-elf'],
   bootsFromDisk: false,
   microvm: undefined,
   preferredModel: () => 'q35',
