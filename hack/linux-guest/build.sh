@@ -24,7 +24,7 @@ TEXT
 modules=(virtio_mmio virtio_pci virtio_net virtio_blk virtio_balloon button evdev pvpanic_mmio)
 
 # What there is of these: file systems and what they ask for while they are mounted. See initrd/etc/disk-types.
-file_systems=(9p 9pnet_virtio ext4 crc32c_generic crc32c_intel squashfs erofs isofs vfat nls_cp437 nls_ascii nls_iso8859_1)
+file_systems=(9p 9pnet_virtio fuse virtiofs ext4 crc32c_generic crc32c_intel squashfs erofs isofs vfat nls_cp437 nls_ascii nls_iso8859_1)
 
 # cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
 # noreplace-smp: so does a twentieth what it would patch in itself on finding one CPU.

@@ -27,6 +27,7 @@ export const errorCodes = {
   PORT_INVALID: 'a port is no number from 1 to 65535 or too low for QEMU, or its protocol is not tcp or udp',
   PORT_TAKEN: 'another process listens on the port',
   QEMU_MISSING: 'QEMU is not installed, or not where the configuration says',
+  VIRTIOFSD_MISSING: 'virtiofsd is not installed, or not where the configuration says',
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
   UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
   UNIKERNEL_IN_USE: 'a container uses the unikernel',

@@ -29,16 +29,20 @@ export function isOpenToAll(path: string): boolean {
 
 /**
  * The host directories with programs and libraries that the sandbox needs: /usr, and what is not a link into it.
- * @param qemu absolute path of QEMU, which may be elsewhere
+ * @param programs absolute paths of QEMU and what it works with, which may be elsewhere
  */
-export function hostDirectories(qemu: string): readonly string[] {
+export function hostDirectories(programs: readonly string[]): readonly string[] {
   const unmerged = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'].filter(isRealDirectory);
   const store = ['/nix/store', '/gnu/store'].filter(exists);
   const covered = ['/usr', ...unmerged, ...store];
-  const isCovered = covered.some((directory) => qemu.startsWith(`${directory}/`)) || qemu.startsWith('/bin/');
+  const isCovered = (path: string) =>
+    covered.some((directory) => path.startsWith(`${directory}/`)) || path.startsWith('/bin/');
   // /opt/qemu/bin/qemu-system-x86_64 → /opt/qemu, with its firmware in share/.
-  const prefix = qemu.split('/').slice(0, -2).join('/');
-  return isCovered || prefix === '' ? covered : [...covered, prefix];
+  const prefixes = programs
+    .filter((program) => !isCovered(program))
+    .map((program) => program.split('/').slice(0, -2).join('/'))
+    .filter((prefix) => prefix !== '');
+  return [...new Set([...covered, ...prefixes])];
 }
 
 /** The names that are links into /usr on a host with a merged /usr, such as bin → usr/bin. */

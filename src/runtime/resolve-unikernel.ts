@@ -4,13 +4,14 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { checkQcow2Volume } from '../host/disk-image.ts';
 import { withKernelReader } from '../host/files.ts';
 import { findQemu } from '../host/find-qemu.ts';
+import { findVirtiofsd } from '../host/find-virtiofsd.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
 import { namespaceId } from '../host/network-namespace.ts';
 import { registriesFor } from '../host/registry.ts';
 import { placeInRootfs } from '../host/rootfs-path.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
-import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
+import { rootOf, shareDriverOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { identifyFile } from '../unikernel/identify-file.ts';
@@ -62,6 +63,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   const format = ownKernel?.format ?? formatOf(files);
   const volumes = volumesOf(found, definition);
   const root = sharedRoot(found, definition);
+  const isVirtiofs = volumes.some(({ guest }) => guest.kind === 'share' && guest.driver === 'virtiofs');
   const qemu = findQemu(config.vmm.qemu, env.PATH);
   const accelerator = chooseAccelerator(config.vmm.accelerator, () =>
     call.isHostRoot || isOpenToAll('/dev/kvm')
@@ -84,11 +86,12 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
       definition,
       format,
       volumes,
-      rootShare: root === undefined ? undefined : { tag: rootTag, readOnly: root.readOnly },
+      rootShare: root === undefined ? undefined : { driver: '9p', tag: rootTag, readOnly: root.readOnly },
       limits: spec,
       config,
       accelerator,
       qemu,
+      virtiofsd: isVirtiofs ? findVirtiofsd(config.vmm.virtiofsd, env.PATH) : undefined,
       loadedBytes: sizeOf(kernel) + (ownKernel?.bytes.length ?? 0) + sizeOf(initrd),
     }),
     network: networkIntent(call, spec, ports),
@@ -127,12 +130,8 @@ function volumesOf(
 ): readonly PlannedVolume[] {
   if (rootOf(definition) === '9p') return [];
   const { guest, disks } = definition;
-  const volumes = planVolumes(
-    volumeRequests(spec.mounts, bundle),
-    guest,
-    guests[guest].volumes,
-    disks.length,
-  );
+  const takes = { share: shareDriverOf(definition), disk: guests[guest].volumes.disk };
+  const volumes = planVolumes(volumeRequests(spec.mounts, bundle), guest, takes, disks.length);
   for (const { source, format } of volumes) if (format === 'qcow2') checkQcow2Volume(source);
   return volumes;
 }

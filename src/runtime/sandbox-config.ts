@@ -1,7 +1,7 @@
 import { writtenOciVersion } from '../forward/oci-version.ts';
 import type { DeviceNode } from '../host/host-facts.ts';
 import { portStartSysctl } from '../unikernel/low-ports.ts';
-import type { MachinePlan } from '../unikernel/machine.ts';
+import { type MachinePlan, virtiofsShares } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, rootTag } from '../unikernel/volumes.ts';
@@ -134,7 +134,8 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
         'nodev',
         'noexec',
         'size=1m',
-        'nr_inodes=32',
+        // virtiofsd has a socket, a file with its process id and one of messages.
+        `nr_inodes=${32 + 3 * virtiofsShares(request.machine).length}`,
         'mode=0700',
         `uid=${uid}`,
         `gid=${gid}`,

@@ -4,6 +4,7 @@ import { become } from '../forward/become.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { makeTap, namespaceId, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
+import { fileServers } from '../unikernel/file-servers.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
@@ -55,6 +56,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const script = renderLaunchScript({
     qemu: record.machine.qemu,
     args: qemuArgs(record.machine, network, support.commandLine(input)),
+    fileServers: fileServers(record.machine, record.uid.container),
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
     exitValues: support.exitValues,

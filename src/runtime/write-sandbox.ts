@@ -54,7 +54,10 @@ export function writeSandbox(
     root: unikernel.root,
     user,
     devices: neededDevices(machine, record.network),
-    hostDirectories: hostDirectories(machine.qemu),
+    hostDirectories: hostDirectories([
+      machine.qemu,
+      ...(machine.virtiofsd === undefined ? [] : [machine.virtiofsd]),
+    ]),
     memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
   });

@@ -23,6 +23,8 @@ export interface Config {
   readonly vmm: {
     /** Where QEMU is; undefined: searched for. */
     readonly qemu: string | undefined;
+    /** Where virtiofsd is; undefined: searched for, where a unikernel needs it. */
+    readonly virtiofsd: string | undefined;
     readonly accelerator: AcceleratorMode;
     readonly extraArgs: readonly string[];
     readonly uidBase: number;
@@ -57,6 +59,7 @@ export const defaultConfig: Config = {
   logLevel: 'info',
   vmm: {
     qemu: undefined,
+    virtiofsd: undefined,
     accelerator: 'auto',
     extraArgs: [],
     uidBase: 0x7000_0000,

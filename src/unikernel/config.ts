@@ -78,6 +78,12 @@ export const configKeys = {
     default: '',
     help: 'The QEMU to use. Empty: the one for the guest is searched for in the usual directories.',
   },
+  'vmm.virtiofsd': {
+    read: optionalPath,
+    allowed: 'an absolute path, or "" to search for it',
+    default: '',
+    help: 'The virtiofsd for unikernels with "share": "virtiofs". Empty: it is searched for in the usual directories.',
+  },
   'vmm.accelerator': {
     read: oneOf('auto', 'kvm', 'tcg'),
     allowed: '"auto", "kvm" or "tcg"',
@@ -177,6 +183,7 @@ export function parseConfig(text: string, source: string, onProblem: OnProblem =
     logLevel: value('log_level'),
     vmm: {
       qemu: value('vmm.qemu'),
+      virtiofsd: value('vmm.virtiofsd'),
       accelerator: value('vmm.accelerator'),
       extraArgs: value('vmm.extra_args'),
       ...uidRange(value('vmm.uid_base'), value('vmm.uid_count'), source, onProblem),

@@ -2,7 +2,13 @@ import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { parseMiB } from '../base/size.ts';
 import { foreignGuests } from './guests/foreign.ts';
-import { type GuestKind, type GuestRoot, guestKinds } from './guests/guest.ts';
+import {
+  type GuestKind,
+  type GuestRoot,
+  guestKinds,
+  type ShareDriver,
+  shareDrivers,
+} from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import { type PortMapping, parsePorts } from './ports.ts';
 
@@ -19,6 +25,8 @@ export interface UnikernelDefinition {
   readonly disks: readonly DefinedDisk[];
   /** undefined: what fits the files. */
   readonly root: GuestRoot | undefined;
+  /** How directories are shared with the guest; undefined: the guest type's usual way. */
+  readonly share: ShareDriver | undefined;
   readonly cmdline: string;
   readonly version: string | undefined;
   /** What of the container's environment the guest gets. */
@@ -55,6 +63,7 @@ export const definitionKeys = [
   'initrd',
   'disk',
   'root',
+  'share',
   'cmdline',
   'version',
   'environment',
@@ -95,6 +104,7 @@ export function parseDefinition(
     initrd: field.string('initrd'),
     disks: field.disks(),
     root: field.oneOf('root', guestRoots),
+    share: field.oneOf('share', shareDrivers),
     cmdline: field.string('cmdline') ?? '',
     version: field.string('version'),
     environment: field.oneOf('environment', passedEnvironments) ?? 'own',
@@ -110,7 +120,7 @@ export function parseDefinition(
 
 /** @throws RuntimeError UNIKERNEL_INVALID */
 function checkCompleteness(
-  { guest, kernel, initrd, disks, root }: UnikernelDefinition,
+  { guest, kernel, initrd, disks, root, share }: UnikernelDefinition,
   source: string,
   shownKey: (key: string) => string,
 ): void {
@@ -121,6 +131,19 @@ function checkCompleteness(
     throw missing('disk', 'this guest type reads all that it is told from a disk image');
   if (kernel === undefined && !support.bootsFromDisk)
     throw missing('kernel', 'a unikernel needs at least a guest type and a kernel');
+  const { shares } = support.volumes;
+  if (share !== undefined && !shares.includes(share)) {
+    throw new RuntimeError(
+      'UNIKERNEL_INVALID',
+      `"${shownKey('share')}" in ${source} is "${share}", which a guest of type "${guest}" cannot have`,
+      {
+        hint:
+          shares.length === 0
+            ? 'it takes no directories'
+            : `it can be ${shares.map((name) => `"${name}"`).join(', ')}`,
+      },
+    );
+  }
   if (root === undefined || root === 'none') return;
   if (!support.roots.includes(root)) {
     const known = ['none', ...support.roots].map((name) => `"${name}"`).join(', ');
@@ -140,6 +163,11 @@ export function rootOf({ guest, root, initrd, disks }: UnikernelDefinition): Gue
   const { roots } = guests[guest];
   if (initrd !== undefined && roots.includes('initrd')) return 'initrd';
   return disks.length > 0 && disks[0]?.path === undefined && roots.includes('disk') ? 'disk' : 'none';
+}
+
+/** How directories are shared with a guest: as it was defined, else the guest type's usual way. undefined: it takes none. */
+export function shareDriverOf({ guest, share }: UnikernelDefinition): ShareDriver | undefined {
+  return share ?? guests[guest].volumes.shares[0];
 }
 
 class FieldReader {

@@ -1,5 +1,6 @@
+import { assertNever } from '../base/assert-never.ts';
 import { guests } from './guests/index.ts';
-import type { MachineDisk, MachinePlan, MachineShare } from './machine.ts';
+import { type MachineDisk, type MachinePlan, type MachineShare, virtiofsShares } from './machine.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
 
@@ -25,19 +26,47 @@ export function diskArgs(machine: MachinePlan): readonly string[] {
 }
 
 /**
- * QEMU's arguments for the directories that the guest can mount over 9p.
- * @see qemu(1), "-fsdev local"
+ * QEMU's arguments for the directories that the guest can mount.
+ * @see qemu(1), "-fsdev local"; QEMU docs/system/devices/vhost-user.rst
  */
 export function shareArgs(machine: MachinePlan): readonly string[] {
   // Nanos counts shares, and takes the tag for the number.
   const isNumbered = guests[machine.guest].settingsIn === 'nanos-image';
-  return machine.shares.flatMap((share, index) => [
-    '-fsdev',
-    fileSystem(share),
-    '-device',
-    virtioDevice(machine, '9p', [`fsdev=${share.tag}`, `mount_tag=${isNumbered ? index : share.tag}`]),
-  ]);
+  return machine.shares.flatMap((share, index) => {
+    const { driver, tag } = share;
+    switch (driver) {
+      case '9p':
+        return [
+          '-fsdev',
+          fileSystem(share),
+          '-device',
+          virtioDevice(machine, '9p', [`fsdev=${tag}`, `mount_tag=${isNumbered ? index : tag}`]),
+        ];
+      case 'virtiofs':
+        return [
+          '-chardev',
+          `socket,id=${tag},path=${sandboxPaths.shareSocket(tag)}`,
+          '-device',
+          virtioDevice(machine, 'vhost-user-fs', [`chardev=${tag}`, `tag=${tag}`]),
+        ];
+      default:
+        return assertNever(driver);
+    }
+  });
 }
+
+/** The guest's memory as a file, where another process is to have it, too; else it is QEMU's own. */
+export function memoryArgs(machine: MachinePlan): readonly string[] {
+  if (virtiofsShares(machine).length === 0) return [];
+  return ['-object', `memory-backend-memfd,id=${memoryBackend},size=${machine.memoryMiB}M,share=on`];
+}
+
+/** What `-M` needs besides for {@link memoryArgs}, with a comma before it. */
+export function memoryOption(machine: Pick<MachinePlan, 'shares'>): string {
+  return virtiofsShares(machine).length === 0 ? '' : `,memory-backend=${memoryBackend}`;
+}
+
+const memoryBackend = 'ram';
 
 type BlockNode = Readonly<Record<string, unknown>>;
 

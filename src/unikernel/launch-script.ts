@@ -1,3 +1,4 @@
+import type { FileServer } from './file-servers.ts';
 import type { ExitValues } from './guests/guest.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
 import { shellQuote } from './shell-quote.ts';
@@ -15,6 +16,8 @@ export const exitStatuses = {
 export interface LaunchRequest {
   readonly qemu: string;
   readonly args: readonly string[];
+  /** What has to run before QEMU, and as long as it. */
+  readonly fileServers?: readonly FileServer[];
   /** How long a guest may take to end after the power button was pressed; 0: switch it off at once. */
   readonly graceMs: number;
   /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
@@ -35,10 +38,18 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
  *
  * What QEMU wrote is not trusted: only regular files are opened, which cannot block, and of the events only the end counts.
  */
-export function renderLaunchScript({ qemu, args, graceMs, klog, exitValues }: LaunchRequest): string {
+export function renderLaunchScript({
+  qemu,
+  args,
+  fileServers = [],
+  graceMs,
+  klog,
+  exitValues,
+}: LaunchRequest): string {
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
   const events = usesKvm(args) ? watchedEvents : writtenEvents;
+  const served = fileServers.length === 0 ? noServers : serverParts(fileServers);
   const graceSeconds = (graceMs / 1000).toFixed(3);
   return `exec 3<&0
 interrupted= launching= status= timer= vmm=
@@ -54,7 +65,7 @@ switch_off() {
   timer=$!
 }
 trap switch_off TERM INT QUIT HUP PWR
-# QEMU adds to this byte, so that there is room for the status when the file system is full.
+${served.start}# QEMU adds to this byte, so that there is room for the status when the file system is full.
 printf . >${exitStatus}
 ${events.open}
 launching=1
@@ -63,7 +74,7 @@ MALLOC_ARENA_MAX=1 ${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- ${event
 vmm=$!
 ${events.watch}# If a signal ends QEMU the shell says so, bash with the whole command line; that is not for the container's log.
 exec </dev/null 3<&- 9>&2 2>/dev/null ${events.closed}
-# A signal before QEMU's process id was known found no machine whose power button anyone could have pressed. A TERM would be lost
+${served.recheck}# A signal before QEMU's process id was known found no machine whose power button anyone could have pressed. A TERM would be lost
 # in a QEMU that is still a copy of this shell.
 [ -z "$interrupted" ] || [ -n "$timer" ] || { : >${run}/switched-off; kill -KILL "$vmm"; }
 while :; do
@@ -82,11 +93,11 @@ while :; do
 done
 exec 2>&9 9>&-
 [ -z "$timer" ] || kill "$timer" 2>/dev/null
-if [ -f ${exitStatus} ]; then
+${served.stop}if [ -f ${exitStatus} ]; then
   set -- $(od -An -tu1 -j1 -N1 ${exitStatus})
   [ $# = 0 ] || exit "$1"
 fi
-${klog === undefined ? '' : klogStatus(klog)}[ ! -e ${run}/switched-off ] || exit ${switchedOff}
+${klog === undefined ? '' : klogStatus(klog)}${served.settle}[ ! -e ${run}/switched-off ] || exit ${switchedOff}
 failed=
 if [ -f ${vmmErrors} ]; then
   while IFS= read -r line; do
@@ -217,3 +228,72 @@ watcher=$!
   `,
   file: sandboxPaths.lastEvents,
 };
+
+/** The parts of the script that see to the servers of shares. */
+interface ServerParts {
+  /** Starts them, and waits until they listen. */
+  readonly start: string;
+  /** After QEMU has started: one that ended in between. */
+  readonly recheck: string;
+  /** After QEMU has ended. */
+  readonly stop: string;
+  /** Before the messages of QEMU, which has only lost its server. */
+  readonly settle: string;
+}
+
+const noServers: ServerParts = { start: '', recheck: '', stop: '', settle: '' };
+
+/**
+ * Each server has a shell that waits for it, and tells this one by a signal when it has ended: without it the guest would hang.
+ * A server ends by itself when QEMU has, so QEMU is given time for its own end.
+ */
+function serverParts(servers: readonly FileServer[]): ServerParts {
+  const { vmmFailed } = exitStatuses;
+  const files = servers.map(({ errors }) => errors).join(' ');
+  const starts = servers.map(({ command, errors }) => {
+    const words = command.map(shellQuote).join(' ');
+    return `(
+  child=
+  trap 'kill "$child" 2>/dev/null; exit' TERM
+  ${words} </dev/null >/dev/null 2>${errors} &
+  child=$!
+  wait "$child" && { sleep 5 & child=$!; wait "$child"; }
+  kill -ALRM $$
+) 3<&- 2>/dev/null &
+servers="$servers $!"
+`;
+  });
+  return {
+    start: `lost= servers=
+lose_server() {
+  interrupted=1 lost=1
+  [ -z "$vmm" ] || kill -KILL "$vmm" 2>/dev/null
+}
+end_servers() {
+  trap '' ALRM
+  kill $servers 2>/dev/null
+}
+fail_serving() {
+  for file in ${files}; do
+    [ ! -f "$file" ] || tail -n 3 "$file" | while IFS= read -r line; do
+      printf 'ucrun: virtiofsd: %s\\n' "\${line#"["*"] "}" >&2
+    done
+  done
+  exit ${vmmFailed}
+}
+trap lose_server ALRM
+trap end_servers EXIT
+${starts.join('')}patience=500
+for socket in ${servers.map(({ socket }) => socket).join(' ')}; do
+  until [ -S "$socket" ]; do
+    [ -z "$lost" ] || fail_serving
+    [ $((patience -= 1)) -gt 0 ] || { echo 'ucrun: virtiofsd does not start to listen' >&2; fail_serving; }
+    sleep 0.02
+  done
+done
+`,
+    recheck: '[ -z "$lost" ] || kill -KILL "$vmm"\n',
+    stop: 'end_servers\n',
+    settle: `[ -z "$lost" ] || { echo 'ucrun: virtiofsd ended before the guest' >&2; fail_serving; }\n`,
+  };
+}

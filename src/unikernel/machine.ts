@@ -2,7 +2,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import type { Accelerator } from './accelerator.ts';
 import type { Config } from './config-defaults.ts';
 import type { MachineModel, UnikernelDefinition } from './definition.ts';
-import { type GuestKind, guestKinds } from './guests/guest.ts';
+import { type GuestKind, guestKinds, type ShareDriver } from './guests/guest.ts';
 import { guests } from './guests/index.ts';
 import type { KernelFormat } from './kernel-format.ts';
 import { planMemory, type VmmMemory } from './memory-plan.ts';
@@ -26,8 +26,10 @@ export interface MachinePlan {
   readonly hasInitrd: boolean;
   /** In their order on the bus. */
   readonly disks: readonly MachineDisk[];
-  /** Directories that the guest can mount over 9p. */
+  /** Directories that the guest can mount. */
   readonly shares: readonly MachineShare[];
+  /** What serves those over virtiofs, an absolute path like {@link MachinePlan.qemu}; undefined: there are none. */
+  readonly virtiofsd: string | undefined;
   /** Whether virtio devices on PCI are without the interface that is older than version 1. */
   readonly modernVirtio: boolean;
   readonly accelerator: Accelerator;
@@ -50,6 +52,7 @@ export type MachineDisk =
   | { readonly isOverlay: false; readonly format: DiskFormat; readonly readOnly: boolean };
 
 export interface MachineShare {
+  readonly driver: ShareDriver;
   readonly tag: string;
   readonly readOnly: boolean;
 }
@@ -70,6 +73,7 @@ export interface MachineRequest {
   readonly config: Pick<Config, 'vmm' | 'machine'>;
   readonly accelerator: Accelerator;
   readonly qemu: string;
+  readonly virtiofsd: string | undefined;
   /** The sizes of the files that QEMU puts into the guest's memory. */
   readonly loadedBytes: number;
 }
@@ -87,6 +91,7 @@ export function planMachine({
   config,
   accelerator,
   qemu,
+  virtiofsd,
   loadedBytes,
 }: MachineRequest): MachinePlan {
   const support = guests[definition.guest];
@@ -112,7 +117,7 @@ export function planMachine({
   const shares: readonly MachineShare[] = [
     ...(rootShare === undefined ? [] : [rootShare]),
     ...volumes.flatMap(({ guest }) =>
-      guest.kind === 'share' ? [{ tag: guest.tag, readOnly: guest.readOnly }] : [],
+      guest.kind === 'share' ? [{ driver: guest.driver, tag: guest.tag, readOnly: guest.readOnly }] : [],
     ),
   ];
   const memory = planMemory({
@@ -124,6 +129,7 @@ export function planMachine({
     accelerator: accelerator.kind,
     cpus,
     volumes: disks.length + shares.length,
+    fileServers: virtiofsShares({ shares }).length,
     config: config.vmm,
   });
   return {
@@ -140,12 +146,18 @@ export function planMachine({
     hasInitrd: definition.initrd !== undefined,
     disks,
     shares,
+    virtiofsd,
     modernVirtio: support.prefersModernVirtio,
     accelerator,
     qemu,
     extraArgs: config.vmm.extraArgs,
     powerButton: definition.powerButton ?? support.powerButton,
   };
+}
+
+/** The shares that have a virtiofsd each, which reaches into the guest's memory. */
+export function virtiofsShares({ shares }: Pick<MachinePlan, 'shares'>): readonly MachineShare[] {
+  return shares.filter(({ driver }) => driver === 'virtiofs');
 }
 
 const formatNames: { readonly [K in KernelFormat['kind']]: string } = {

@@ -36,6 +36,8 @@ export interface MemoryRequest {
   readonly cpus: number;
   /** How many disks and shares there are. */
   readonly volumes: number;
+  /** How many shares have a virtiofsd of their own. */
+  readonly fileServers: number;
   readonly config: Pick<Config['vmm'], 'memoryLimit' | 'memoryOverheadMiB'>;
 }
 
@@ -104,6 +106,9 @@ const codeCache = { leastMiB: 4, mostMiB: 32 };
 const perCpuMiB = 1;
 const perVolumeMiB = 1;
 
+/** virtiofsd, its program, and the shell that watches it. */
+const perFileServerMiB = 8;
+
 /** Page tables and dirty bitmaps. */
 function perGuestMemoryMiB(guestMiB: number): number {
   return Math.ceil(guestMiB / 256);
@@ -120,7 +125,7 @@ function codeCacheFor(accelerator: Accelerator['kind'], limitMiB: number | undef
 
 /** All of QEMU's need that does not depend on the guest's memory. */
 function fixedOverheadMiB(
-  { accelerator, cpus, volumes }: MemoryRequest,
+  { accelerator, cpus, volumes, fileServers }: MemoryRequest,
   limitMiB: number | undefined,
   codeCacheMiB: number,
 ): number {
@@ -129,7 +134,8 @@ function fixedOverheadMiB(
     Math.floor((limitMiB ?? Number.POSITIVE_INFINITY) / 4),
     programMiB.all,
   );
-  return ownMiB[accelerator] + program + codeCacheMiB + perCpuMiB * cpus + perVolumeMiB * volumes;
+  const devices = perCpuMiB * cpus + perVolumeMiB * volumes + perFileServerMiB * fileServers;
+  return ownMiB[accelerator] + program + codeCacheMiB + devices;
 }
 
 /** What is left of the limit for the guest, with what QEMU needs for that much. */

@@ -1,5 +1,5 @@
 import { assertNever } from '../base/assert-never.ts';
-import { diskArgs, shareArgs } from './disk-args.ts';
+import { diskArgs, memoryArgs, memoryOption, shareArgs } from './disk-args.ts';
 import { guests } from './guests/index.ts';
 import type { MachinePlan } from './machine.ts';
 import { leastMicrovm, microvmMachine } from './microvm.ts';
@@ -30,6 +30,7 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     ...machineArgs(machine),
     '-m',
     `${machine.memoryMiB}M`,
+    ...memoryArgs(machine),
     '-smp',
     String(machine.cpus),
     ...bootArgs(machine, commandLine),
@@ -85,7 +86,8 @@ function bootArgs({ boot, hasInitrd }: MachinePlan, commandLine: string): readon
   }
 }
 
-function machineArgs({ guest, model, accelerator, firmware, vmmMemory }: MachinePlan): readonly string[] {
+function machineArgs(machine: MachinePlan): readonly string[] {
+  const { guest, model, accelerator, firmware, vmmMemory } = machine;
   const acceleratorArgs = [
     '-accel',
     accelerator.kind === 'kvm' ? 'kvm' : `tcg,tb-size=${vmmMemory.codeCacheMiB}`,
@@ -96,7 +98,7 @@ function machineArgs({ guest, model, accelerator, firmware, vmmMemory }: Machine
     case 'microvm':
       return [
         '-M',
-        microvmMachine(guests[guest].microvm ?? leastMicrovm),
+        `${microvmMachine(guests[guest].microvm ?? leastMicrovm)}${memoryOption(machine)}`,
         '-global',
         'virtio-mmio.force-legacy=false',
         ...acceleratorArgs,
@@ -104,7 +106,7 @@ function machineArgs({ guest, model, accelerator, firmware, vmmMemory }: Machine
     case 'q35':
       return [
         '-M',
-        'q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off',
+        `q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off${memoryOption(machine)}`,
         ...(firmware === undefined ? [] : ['-bios', firmware]),
         ...acceleratorArgs,
       ];

@@ -9,11 +9,14 @@ export const sandboxPaths = {
   disk: (index: number): string => `/unikernel/disk${index}`,
   /** The image that a disk is laid over. */
   base: (index: number): string => `/unikernel/base${index}`,
-  /** The directory of a 9p tag. */
+  /** The directory of a share's tag. */
   share: (tag: string): string => `/volumes/${tag}`,
   ucrun: '/ucrun',
   launch: '/ucrun/launch',
   run: '/ucrun/run',
+  /** Where the virtiofsd of a share listens, and what it had to say. */
+  shareSocket: (tag: string): string => `/ucrun/run/${tag}.sock`,
+  shareErrors: (tag: string): string => `/ucrun/run/${tag}.err`,
   /** QEMU's control socket. */
   qmp: '/ucrun/run/qmp.sock',
   /** A byte of the launch script's, then the exit status that the guest wrote to its exit port. */

@@ -1,13 +1,14 @@
 import { posix } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import type { GuestSupport } from './guests/guest.ts';
+import type { ShareDriver } from './guests/guest.ts';
 
 /** A volume as the guest finds it. */
 export type GuestVolume =
   | {
-      /** A directory over 9p. */
+      /** A directory. */
       readonly kind: 'share';
-      /** The 9p tag: `fs1` for the first; `fs0` is the root file system's. */
+      readonly driver: ShareDriver;
+      /** The tag by which the guest mounts it: `fs1` for the first; `fs0` is the root file system's. */
       readonly tag: string;
       /** Where the container has it, absolute. */
       readonly path: string;
@@ -45,11 +46,18 @@ export interface PlannedVolume {
   readonly format: DiskFormat | undefined;
 }
 
+/** What of volumes a guest is to have. */
+export interface VolumeKinds {
+  /** undefined: no directories. */
+  readonly share: ShareDriver | undefined;
+  readonly disk: boolean;
+}
+
 /** The 9p tag of a root file system that is the container's. */
 export const rootTag = 'fs0';
 
 /**
- * How the guest gets each volume: a directory over 9p, a disk image as a disk. A file that is no disk image is shared in a
+ * How the guest gets each volume: a directory as a share, a disk image as a disk. A file that is no disk image is shared in a
  * directory of its own, where the guest can take shares.
  * @param diskCount how many disks the machine has before those of the volumes
  * @throws RuntimeError VOLUME_UNSUPPORTED naming a volume that the guest cannot have
@@ -57,7 +65,7 @@ export const rootTag = 'fs0';
 export function planVolumes(
   requests: readonly VolumeRequest[],
   guest: string,
-  takes: GuestSupport['volumes'],
+  takes: VolumeKinds,
   diskCount: number,
 ): readonly PlannedVolume[] {
   let shares = 0;
@@ -66,16 +74,25 @@ export function planVolumes(
     const path = posix.resolve('/', destination);
     if (path === '/') throw unsupported(destination, guest, "it would be in the place of the guest's root");
     const isDisk =
-      sourceKind === 'file' && takes.disk && (diskFormatOf(source) !== undefined || !takes.share);
+      sourceKind === 'file' &&
+      takes.disk &&
+      (diskFormatOf(source) !== undefined || takes.share === undefined);
     if (isDisk) {
       const volume: GuestVolume = { kind: 'disk', index: disks++, path, readOnly };
       return { guest: volume, source, format: diskFormatOf(source) ?? 'raw' };
     }
     if (sourceKind === 'other')
       throw unsupported(destination, guest, 'its source is no directory and no file');
-    if (!takes.share) throw unsupported(destination, guest, reasonWithoutShares(takes));
+    if (takes.share === undefined) throw unsupported(destination, guest, reasonWithoutShares(takes));
     const file = sourceKind === 'file' ? path.slice(path.lastIndexOf('/') + 1) : undefined;
-    const volume: GuestVolume = { kind: 'share', tag: `fs${++shares}`, path, readOnly, file };
+    const volume: GuestVolume = {
+      kind: 'share',
+      driver: takes.share,
+      tag: `fs${++shares}`,
+      path,
+      readOnly,
+      file,
+    };
     return { guest: volume, source, format: undefined };
   });
 }
@@ -89,7 +106,7 @@ export function diskFormatOf(path: string): DiskFormat | undefined {
   return /\.(?:img|raw|ext[234]|iso|squashfs|erofs)$/.test(path) ? 'raw' : undefined;
 }
 
-function reasonWithoutShares({ disk }: GuestSupport['volumes']): string {
+function reasonWithoutShares({ disk }: VolumeKinds): string {
   return disk ? 'it takes disk images, and no directories' : 'it takes no volumes';
 }
 

@@ -158,6 +158,7 @@ t.test('docs/guests.md and the manual name the ports of the exit protocol', asyn
       hasInitrd: false,
       disks: [],
       shares: [],
+      virtiofsd: undefined,
       modernVirtio: false,
       accelerator: { kind: 'tcg', cpu: 'max', reason: '' },
       qemu: '/qemu',

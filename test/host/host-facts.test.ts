@@ -12,13 +12,18 @@ t.test('findDevice() takes character devices apart, and nothing else', async (t)
 });
 
 t.test('hostDirectories() has /usr, and the folder of a QEMU that is elsewhere', async (t) => {
-  const usual = hostDirectories('/usr/bin/qemu-system-x86_64');
+  const usual = hostDirectories(['/usr/bin/qemu-system-x86_64']);
   t.equal(usual[0], '/usr');
   t.notOk(usual.some((directory) => ['/etc', '/home', '/var', '/root', '/', ''].includes(directory)));
-  t.strictSame(hostDirectories('/bin/qemu-system-x86_64'), usual);
-  t.strictSame(hostDirectories('/usr/local/bin/qemu'), usual);
-  t.strictSame(hostDirectories('/opt/qemu/bin/qemu-system-x86_64'), [...usual, '/opt/qemu']);
-  t.strictSame(hostDirectories('/qemu'), usual, 'never the root itself');
+  t.strictSame(hostDirectories(['/bin/qemu-system-x86_64']), usual);
+  t.strictSame(hostDirectories(['/usr/local/bin/qemu']), usual);
+  t.strictSame(hostDirectories(['/opt/qemu/bin/qemu-system-x86_64']), [...usual, '/opt/qemu']);
+  t.strictSame(
+    hostDirectories(['/usr/bin/qemu', '/opt/v/bin/virtiofsd', '/opt/v/bin/other']),
+    [...usual, '/opt/v'],
+    'each once',
+  );
+  t.strictSame(hostDirectories(['/qemu']), usual, 'never the root itself');
 });
 
 t.test('ownUidMap() and bootId() are what the kernel says', async (t) => {

@@ -102,7 +102,7 @@ t.test("guestInput() finds out what Nanos calls its volumes, and nobody else's",
   });
   const volumes: readonly PlannedVolume[] = [
     {
-      guest: { kind: 'share', tag: 'fs1', path: '/s', readOnly: false, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs1', path: '/s', readOnly: false, file: undefined },
       source: '/nowhere',
       format: undefined,
     },
@@ -112,7 +112,7 @@ t.test("guestInput() finds out what Nanos calls its volumes, and nobody else's",
   const disks = [join(folder, 'x.img'), own];
   t.strictSame(input({ definition: { guest: 'nanos', ...definition }, disks, volumes }).volumes, [
     { kind: 'disk', index: 1, path: '/a', readOnly: false, label: 'own' },
-    { kind: 'share', tag: 'fs1', path: '/s', readOnly: false, file: undefined },
+    { kind: 'share', driver: '9p', tag: 'fs1', path: '/s', readOnly: false, file: undefined },
     { kind: 'disk', index: 2, path: '/b', readOnly: true, label: 'other' },
   ]);
   const linux = input({ definition: { guest: 'linux', ...definition }, disks, volumes }).volumes;

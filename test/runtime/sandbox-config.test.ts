@@ -303,17 +303,24 @@ t.test('sandboxConfig() mounts volumes where QEMU finds them, as writable as the
   const path = '/data';
   const volumes: SandboxRequest['volumes'] = [
     {
-      guest: { kind: 'share', tag: 'fs1', path, readOnly: false, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs1', path, readOnly: false, file: undefined },
       source: '/srv/a',
       format: undefined,
     },
     {
-      guest: { kind: 'share', tag: 'fs2', path, readOnly: true, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs2', path, readOnly: true, file: undefined },
       source: '/srv/b',
       format: undefined,
     },
     {
-      guest: { kind: 'share', tag: 'fs3', path: '/etc/app.conf', readOnly: true, file: 'app.conf' },
+      guest: {
+        kind: 'share',
+        driver: '9p',
+        tag: 'fs3',
+        path: '/etc/app.conf',
+        readOnly: true,
+        file: 'app.conf',
+      },
       source: '/srv/c.conf',
       format: undefined,
     },

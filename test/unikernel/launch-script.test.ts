@@ -18,8 +18,10 @@ import t, { type Test } from 'tap';
 import { isErrno } from '../../src/base/errno.ts';
 import type { Accelerator } from '../../src/unikernel/accelerator.ts';
 import { kvmCpus } from '../../src/unikernel/accelerator.ts';
+import { fileServers } from '../../src/unikernel/file-servers.ts';
 import type { ExitValues } from '../../src/unikernel/guests/guest.ts';
 import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
+import type { MachinePlan } from '../../src/unikernel/machine.ts';
 import { probeGuestElf, probeSuccessStatus } from '../../src/unikernel/probe-guest.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
@@ -37,6 +39,8 @@ interface LaunchOptions {
   readonly input?: string;
   readonly accelerator?: Accelerator['kind'];
   readonly exitValues?: ExitValues;
+  /** What stands in for a virtiofsd that listens on $RUN/fs1.sock, in the same way; undefined: there is none. */
+  readonly server?: string;
   /** Where in $RUN/disk0 the guest's last words are. */
   readonly klogOffset?: number;
   /** Changes the script before it is run. */
@@ -69,6 +73,7 @@ class Launched {
       input,
       accelerator = 'tcg',
       exitValues = {},
+      server,
       klogOffset,
       edit = (script) => script,
     }: LaunchOptions,
@@ -79,6 +84,16 @@ class Launched {
     const script = renderLaunchScript({
       qemu: '/bin/sh',
       args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
+      fileServers:
+        server === undefined
+          ? []
+          : [
+              {
+                command: ['/bin/sh', '-c', `RUN='${this.run}'\n${server}`],
+                socket: sandboxPaths.shareSocket('fs1'),
+                errors: sandboxPaths.shareErrors('fs1'),
+              },
+            ],
       graceMs,
       klog: klogOffset === undefined ? undefined : { path: join(this.run, 'disk0'), offset: klogOffset },
       exitValues,
@@ -166,6 +181,18 @@ const shellSaysSo = /^$|Killed|Segmentation|Abort|Terminated/;
 const usual = { signal: null, stdout: '', stderr: '' };
 /** Runs until it is told to end, and says when it is ready for that. */
 const endless = (onTerm: string) => `trap '${onTerm}' TERM; echo up; while :; do sleep 0.02; done`;
+
+/** Listens as virtiofsd does, and goes on with a piece of JavaScript. */
+const serves = (script = '') =>
+  `exec '${process.execPath}' -e 'require("net").createServer().listen(process.argv[1]); ${script}' "$RUN/fs1.sock"`;
+/** Listens until the file $RUN/die is there. */
+const servesUntilDie = (status: number) =>
+  serves(`const die = require("path").dirname(process.argv[1]) + "/die";
+    setInterval(() => {
+      if (!require("fs").existsSync(die)) return;
+      console.error("[now ERROR virtiofsd] gone");
+      process.exit(${status});
+    }, 10)`);
 
 /** QEMU's word for why it ends, as a command that says it where QEMU would. */
 const reports = (reason: string) =>
@@ -500,6 +527,80 @@ for (const { name, shell, accelerator } of kinds) {
     t.strictSame(await Promise.all(rounds), Array(10).fill(42));
   });
 
+  t.test(`the launch script under ${name}: a virtiofsd beside QEMU`, async (t) => {
+    const cases: readonly [what: string, options: LaunchOptions, expected: object][] = [
+      [
+        'QEMU starts when it listens, and it ends with QEMU',
+        { server: serves(), vmm: '[ -S "$RUN/fs1.sock" ] && exit 85' },
+        { status: 42 },
+      ],
+      [
+        'it cannot start',
+        { server: 'echo "[now ERROR virtiofsd] no: \\n such" >&2; exit 1', vmm: 'echo started' },
+        { status: 125, stderr: 'ucrun: virtiofsd: no: \\n such\n' },
+      ],
+      [
+        'it is not there',
+        { server: 'exec /nowhere/virtiofsd', vmm: 'echo started' },
+        { status: 125, stderr: /^ucrun: virtiofsd: .*\/nowhere\/virtiofsd/ },
+      ],
+      [
+        'it never listens',
+        {
+          server: 'exec sleep 30',
+          vmm: 'echo started',
+          edit: (script) => script.replace('patience=500', 'patience=5'),
+        },
+        { status: 125, stderr: 'ucrun: virtiofsd does not start to listen\n' },
+      ],
+      [
+        'it dies while the guest runs',
+        { server: servesUntilDie(1), vmm: 'echo up; : >"$RUN/die"; exec sleep 30' },
+        {
+          status: 125,
+          stdout: 'up\n',
+          stderr: 'ucrun: virtiofsd ended before the guest\nucrun: virtiofsd: gone\n',
+        },
+      ],
+      [
+        'it leaves a QEMU that does not end',
+        {
+          server: servesUntilDie(0),
+          vmm: ': >"$RUN/die"; exec sleep 30',
+          edit: (script) => script.replace('sleep 5 &', 'sleep 0.1 &'),
+        },
+        { status: 125, stderr: 'ucrun: virtiofsd ended before the guest\nucrun: virtiofsd: gone\n' },
+      ],
+      [
+        'it ends well a little before QEMU does',
+        { server: servesUntilDie(0), vmm: ': >"$RUN/die"; sleep 0.3; exit 85' },
+        { status: 42 },
+      ],
+      [
+        'it dies when the guest has said how it ended',
+        { server: servesUntilDie(1), vmm: `printf '\\007' >>"$RUN/exit"; : >"$RUN/die"; exec sleep 30` },
+        { status: 7 },
+      ],
+      [
+        'QEMU fails before it has connected',
+        { server: serves(), vmm: 'echo "qemu: no" >&2; exit 1' },
+        { status: 125, stderr: 'ucrun: qemu: no\n' },
+      ],
+    ];
+    for (const [what, options, expected] of cases) {
+      const launched = launch(options);
+      t.match(await outcome(t, launched), { ...usual, ...expected }, what);
+    }
+    const waiting = launch({ server: 'exec sleep 30', vmm: 'echo started' });
+    await sleep(300);
+    waiting.kill('SIGTERM');
+    t.match(await outcome(t, waiting), { ...usual, status: 143 }, 'a signal before it listens');
+    const stopped = launch({ server: serves(), vmm: endless('exit 85') });
+    await stopped.printed('up');
+    stopped.kill('SIGTERM');
+    t.match(await outcome(t, stopped), { ...usual, stdout: 'up\n', status: 42 }, 'a signal for the guest');
+  });
+
   t.test(`the launch script under ${name}: a signal before there is a QEMU`, async (t) => {
     const launched = launch({
       vmm: 'echo started; exit 0',
@@ -645,6 +746,28 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
       renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000, exitValues: {} }),
     );
   }
+  const virtiofs: MachinePlan = {
+    ...q35,
+    guest: 'linux',
+    virtiofsd: '/usr/libexec/virtiofsd',
+    shares: [
+      { driver: 'virtiofs', tag: 'fs1', readOnly: false },
+      { driver: 'virtiofs', tag: 'fs2', readOnly: true },
+    ],
+  };
+  matchesGolden(
+    t,
+    'launch/q35-virtiofs-tcg',
+    renderLaunchScript({
+      qemu: q35.qemu,
+      args: qemuArgs(virtiofs, noNetwork, ''),
+      fileServers: fileServers(virtiofs, 0),
+      graceMs: 5000,
+      exitValues: {},
+    }),
+  );
+  t.match(fileServers(virtiofs, 1000)[1]?.command.join(' '), ' --seccomp=kill ');
+  t.strictSame(fileServers({ ...virtiofs, virtiofsd: undefined }, 0), []);
   matchesGolden(
     t,
     'launch/q35-nanos-tcg',
@@ -658,7 +781,7 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
   );
   t.strictSame(
     goldenFiles('launch'),
-    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg'],
+    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg', 'q35-virtiofs-tcg'],
     'no golden file is left over',
   );
 });

@@ -20,6 +20,7 @@ interface Case {
   readonly config?: Partial<typeof defaultConfig.machine>;
   readonly extraArgs?: readonly string[];
   readonly loadedBytes?: number;
+  readonly virtiofsd?: string;
 }
 
 function plan({
@@ -40,6 +41,7 @@ function plan({
     config: { vmm: { ...defaultConfig.vmm, extraArgs }, machine: { ...defaultConfig.machine, ...config } },
     accelerator: tcg,
     qemu: '/usr/bin/qemu-system-x86_64',
+    virtiofsd: rest.virtiofsd,
     loadedBytes,
   });
 }
@@ -57,6 +59,7 @@ t.test('planMachine() gives the least definition the defaults', async (t) => {
     hasInitrd: false,
     disks: [],
     shares: [],
+    virtiofsd: undefined,
     modernVirtio: false,
     accelerator: tcg,
     qemu: '/usr/bin/qemu-system-x86_64',
@@ -121,8 +124,8 @@ t.test(
     }));
     const machine = plan({
       definition: { guest: 'linux', disk: ['a.img', 'b.qcow2:/data:ro'] },
-      volumes: planVolumes(requests, 'linux', { share: true, disk: true }, 2),
-      rootShare: { tag: 'fs0', readOnly: true },
+      volumes: planVolumes(requests, 'linux', { share: '9p', disk: true }, 2),
+      rootShare: { driver: '9p', tag: 'fs0', readOnly: true },
     });
     t.strictSame(machine.disks, [
       { isOverlay: true, format: 'qcow2', baseFormat: 'raw', readOnly: false },
@@ -130,9 +133,9 @@ t.test(
       { isOverlay: false, format: 'qcow2', readOnly: true },
     ]);
     t.strictSame(machine.shares, [
-      { tag: 'fs0', readOnly: true },
-      { tag: 'fs1', readOnly: false },
-      { tag: 'fs2', readOnly: true },
+      { driver: '9p', tag: 'fs0', readOnly: true },
+      { driver: '9p', tag: 'fs1', readOnly: false },
+      { driver: '9p', tag: 'fs2', readOnly: true },
     ]);
   },
 );
@@ -195,7 +198,7 @@ t.test('planMachine() refuses a Nanos guest a share on microvm, and no other vol
     planVolumes(
       [{ destination: '/data', source: '/s.img', sourceKind, readOnly: false }],
       'nanos',
-      { share: true, disk: true },
+      { share: '9p', disk: true },
       1,
     );
   const definition = { guest: 'nanos', disk: 'd.img', machine: 'microvm' };

@@ -26,6 +26,7 @@ function plan({ limitMiB, definedMiB, overheadMiB, mode = 'within', more = {} }:
     accelerator: 'tcg',
     cpus: 1,
     volumes: 0,
+    fileServers: 0,
     config: { memoryLimit: mode, memoryOverheadMiB: overheadMiB },
     ...more,
   });

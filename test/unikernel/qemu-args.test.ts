@@ -42,9 +42,17 @@ const plainMachines: readonly (readonly [name: string, machine: MachinePlan, net
 
 const disks = [overlay, { ...overlay, baseFormat: 'qcow2', readOnly: true }, volumeDisk] as const;
 const shares = [
-  { tag: 'fs0', readOnly: false },
-  { tag: 'fs1', readOnly: true },
-];
+  { driver: '9p', tag: 'fs0', readOnly: false },
+  { driver: '9p', tag: 'fs1', readOnly: true },
+] as const;
+const virtiofs = {
+  guest: 'linux',
+  virtiofsd: '/usr/libexec/virtiofsd',
+  shares: [
+    { driver: 'virtiofs', tag: 'fs1', readOnly: false },
+    { driver: 'virtiofs', tag: 'fs2', readOnly: true },
+  ],
+} as const;
 const machines = [
   ...plainMachines,
   ['microvm-disks-shares.args', { ...microvm, disks, shares }, noNetwork],
@@ -62,13 +70,15 @@ const machines = [
       guest: 'nanos',
       disks: [overlay, volumeDisk],
       shares: [
-        { tag: 'fs1', readOnly: false },
-        { tag: 'fs2', readOnly: true },
+        { driver: '9p', tag: 'fs1', readOnly: false },
+        { driver: '9p', tag: 'fs2', readOnly: true },
       ],
       modernVirtio: true,
     },
     tapNetwork,
   ],
+  ['microvm-virtiofs.args', { ...microvm, ...virtiofs }, noNetwork],
+  ['q35-virtiofs.args', { ...q35, ...virtiofs, modernVirtio: true }, noNetwork],
   ['microvm-nanos.args', { ...microvm, guest: 'nanos', disks: [overlay] }, noNetwork],
   ['q35-disk-boot.args', { ...q35, firmware: undefined, boot: 'disk', disks }, userNetwork],
 ] as const;

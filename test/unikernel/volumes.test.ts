@@ -1,12 +1,17 @@
 import t from 'tap';
 import { guestKinds } from '../../src/unikernel/guests/guest.ts';
 import { guests } from '../../src/unikernel/guests/index.ts';
-import { diskFormatOf, planVolumes, type VolumeRequest } from '../../src/unikernel/volumes.ts';
+import {
+  diskFormatOf,
+  planVolumes,
+  type VolumeKinds,
+  type VolumeRequest,
+} from '../../src/unikernel/volumes.ts';
 
-const all = { share: true, disk: true };
-const onlyDisks = { share: false, disk: true };
-const onlyShares = { share: true, disk: false };
-const nothing = { share: false, disk: false };
+const all: VolumeKinds = { share: '9p', disk: true };
+const onlyDisks: VolumeKinds = { share: undefined, disk: true };
+const onlyShares: VolumeKinds = { share: '9p', disk: false };
+const nothing: VolumeKinds = { share: undefined, disk: false };
 
 const directory: VolumeRequest = {
   destination: '/data',
@@ -23,12 +28,12 @@ t.test('planVolumes() shares directories, and files that are no disk images', as
   t.strictSame(plan([]), []);
   t.strictSame(plan([directory, { ...directory, destination: '/b', readOnly: true }]), [
     {
-      guest: { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs1', path: '/data', readOnly: false, file: undefined },
       source: '/srv/data',
       format: undefined,
     },
     {
-      guest: { kind: 'share', tag: 'fs2', path: '/b', readOnly: true, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs2', path: '/b', readOnly: true, file: undefined },
       source: '/srv/data',
       format: undefined,
     },
@@ -39,6 +44,7 @@ t.test('planVolumes() shares directories, and files that are no disk images', as
       {
         guest: {
           kind: 'share',
+          driver: '9p',
           tag: 'fs1',
           path: '/etc/other-name.conf',
           readOnly: false,
@@ -61,7 +67,7 @@ t.test('planVolumes() makes disks of disk images, counted after those of the uni
       format: 'raw',
     },
     {
-      guest: { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined },
+      guest: { kind: 'share', driver: '9p', tag: 'fs1', path: '/data', readOnly: false, file: undefined },
       source: '/srv/data',
       format: undefined,
     },
@@ -140,7 +146,8 @@ t.test('planVolumes() gives the guest paths without detours', async (t) => {
 
 t.test('planVolumes() gives each guest type what it takes', async (t) => {
   for (const kind of guestKinds) {
-    const takes = guests[kind].volumes;
+    const { shares, disk } = guests[kind].volumes;
+    const takes = { share: shares[0], disk };
     const attempt = (request: VolumeRequest) => () => planVolumes([request], kind, takes, 0);
     if (takes.share) t.doesNotThrow(attempt(directory), kind);
     else t.throws(attempt(directory), { code: 'VOLUME_UNSUPPORTED', message: `"${kind}"` }, kind);

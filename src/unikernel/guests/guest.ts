@@ -13,6 +13,10 @@ export type GuestKind = (typeof guestKinds)[number];
  */
 export type GuestRoot = 'none' | 'initrd' | 'disk' | '9p';
 
+/** How a guest reaches a directory of the host: QEMU serves it itself over 9p, or virtiofsd beside it over virtiofs. */
+export type ShareDriver = '9p' | 'virtiofs';
+export const shareDrivers: readonly ShareDriver[] = ['9p', 'virtiofs'];
+
 /** What a guest's command line is made of. All of it may come from an image or a user: nothing is trusted. */
 export interface GuestInput {
   /** The command line, or its template, as the unikernel's definition has it. */
@@ -66,8 +70,8 @@ export interface GuestSupport {
   readonly hasBalloon: boolean;
   /** Where its root file system can be, beside `none`. */
   readonly roots: readonly Exclude<GuestRoot, 'none'>[];
-  /** How it can have a volume: as a directory over 9p, as a disk. */
-  readonly volumes: { readonly share: boolean; readonly disk: boolean };
+  /** How it can have a volume: as a directory, by one of these, the usual one first; as a disk. */
+  readonly volumes: { readonly shares: readonly ShareDriver[]; readonly disk: boolean };
   /** Whether the first word of an image's command is but the program's name, which the guest is not told. */
   readonly dropsProgramName: boolean;
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */

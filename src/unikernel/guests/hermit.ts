@@ -27,7 +27,7 @@ export const hermit: GuestSupport = {
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: [],
-  volumes: { share: false, disk: false },
+  volumes: { shares: [], disk: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, version, network, env, args }) {

@@ -37,7 +37,7 @@ export const linux: GuestSupport = {
   leastMemoryMiB: 2,
   hasBalloon: true,
   roots: ['initrd', 'disk', '9p'],
-  volumes: { share: true, disk: true },
+  volumes: { shares: ['9p', 'virtiofs'], disk: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
@@ -92,7 +92,8 @@ const shareOptions = 'trans=virtio,version=9p2000.L,msize=512000,cache=mmap';
 
 /**
  * Linux mounts nothing but its root by itself: its init reads this variable, a list of `WHAT:PATH:OPTIONS`. WHAT is a 9p tag, a 9p
- * tag and a file's name in it, or a disk's device.
+ * tag and a file's name in it, or a disk's device. A share over virtiofs is `virtiofs:WHAT:PATH:OPTIONS`: an init that does not know
+ * them takes that for a 9p tag that nobody has, and fails.
  */
 function volumeWords(volumes: readonly GuestVolume[]): readonly string[] {
   if (volumes.length === 0) return [];
@@ -105,7 +106,8 @@ function volumeWords(volumes: readonly GuestVolume[]): readonly string[] {
 
 function volumeDevice(volume: GuestVolume): string {
   if (volume.kind === 'disk') return `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + volume.index)}`;
-  return volume.file === undefined ? volume.tag : `${volume.tag}/${checkVolumePath(volume.file)}`;
+  const place = volume.file === undefined ? volume.tag : `${volume.tag}/${checkVolumePath(volume.file)}`;
+  return volume.driver === 'virtiofs' ? `virtiofs:${place}` : place;
 }
 
 /** In the list of volumes spaces and colons separate. */

@@ -23,7 +23,7 @@ export const mewz: GuestSupport = {
   defaultMemoryMiB: 512,
   leastMemoryMiB: 16,
   roots: [],
-  volumes: { share: false, disk: false },
+  volumes: { shares: [], disk: false },
   dropsProgramName: true,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network }) {

@@ -26,7 +26,7 @@ export const mirage: GuestSupport = {
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: [],
-  volumes: { share: false, disk: true },
+  volumes: { shares: [], disk: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network, volumes }) {

@@ -20,7 +20,7 @@ export const nanos: GuestSupport = {
   defaultMemoryMiB: 256,
   leastMemoryMiB: 96,
   roots: ['disk'],
-  volumes: { share: true, disk: true },
+  volumes: { shares: ['9p'], disk: true },
   dropsProgramName: false,
   settingsIn: 'nanos-image',
   commandLine({ volumes }) {

@@ -26,7 +26,7 @@ export const osv: GuestSupport = {
   defaultMemoryMiB: 256,
   leastMemoryMiB: 11,
   roots: ['disk'],
-  volumes: { share: false, disk: false },
+  volumes: { shares: [], disk: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, env, network, workingDirectory }) {

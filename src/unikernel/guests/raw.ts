@@ -24,7 +24,7 @@ export const raw: GuestSupport = {
   leastMemoryMiB: 2,
   hasBalloon: false,
   roots: ['initrd', 'disk'],
-  volumes: { share: false, disk: true },
+  volumes: { shares: [], disk: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

@@ -38,7 +38,7 @@ export const unikraft: GuestSupport = {
   defaultMemoryMiB: undefined,
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
-  volumes: { share: true, disk: false },
+  volumes: { shares: ['9p'], disk: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { RuntimeError } from '../../../src/base/runtime-error.ts';
 import { defaultConfig } from '../../../src/unikernel/config-defaults.ts';
-import { parseDefinition, rootOf } from '../../../src/unikernel/definition.ts';
+import { parseDefinition, rootOf, shareDriverOf } from '../../../src/unikernel/definition.ts';
 import { type GuestInput, type GuestKind, guestKinds } from '../../../src/unikernel/guests/guest.ts';
 import { guests } from '../../../src/unikernel/guests/index.ts';
 import type { KernelFormat } from '../../../src/unikernel/kernel-format.ts';
@@ -54,7 +54,8 @@ function command(guest: GuestKind, { network, env, args, volumes: requests }: To
   const definition = parseDefinition({ guest, kernel: 'k', ...definitions[guest] }, 'a test');
   const [formatKind = 'pvh-elf'] = support.formats;
   try {
-    const volumes = planVolumes(requests, guest, support.volumes, definition.disks.length);
+    const takes = { share: shareDriverOf(definition), disk: support.volumes.disk };
+    const volumes = planVolumes(requests, guest, takes, definition.disks.length);
     const input: GuestInput = {
       cmdline: definition.cmdline,
       version: definition.version,
@@ -76,6 +77,7 @@ function command(guest: GuestKind, { network, env, args, volumes: requests }: To
       config: defaultConfig,
       accelerator: tcg,
       qemu: '/usr/bin/qemu-system-x86_64',
+      virtiofsd: undefined,
       loadedBytes: 20_000,
     });
     return qemuArgs(machine, network, support.commandLine(input));
@@ -104,7 +106,7 @@ function difference(first: readonly string[], other: readonly string[]): readonl
 
 t.test('a guest type makes of a container this command line', async (t) => {
   for (const guest of guestKinds) {
-    const isDisk = guests[guest].volumes.disk && !guests[guest].volumes.share;
+    const isDisk = guests[guest].volumes.disk && guests[guest].volumes.shares.length === 0;
     const volumes: Readonly<Record<string, readonly VolumeRequest[]>> = {
       'no volume': [],
       'a volume': [

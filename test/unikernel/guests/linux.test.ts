@@ -137,13 +137,25 @@ t.test('linux.commandLine() names root and volumes', async (t) => {
     line({ root: '9p' }),
     ' root=fs0 rw rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=mmap',
   );
-  const share: GuestVolume = { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined };
+  const share: GuestVolume = {
+    kind: 'share',
+    driver: '9p',
+    tag: 'fs1',
+    path: '/data',
+    readOnly: false,
+    file: undefined,
+  };
   const volumes: readonly GuestVolume[] = [
     share,
     { ...share, tag: 'fs2', path: '/etc/one', file: 'one', readOnly: true },
     { kind: 'disk', index: 1, path: '/disk', readOnly: false },
   ];
   t.equal(line({ volumes }), ' UCRUN_VOLUMES="fs1:/data:rw fs2/one:/etc/one:ro /dev/vdb:/disk:rw"');
+  const other: GuestVolume = { ...share, driver: 'virtiofs' };
+  t.equal(
+    line({ volumes: [other, { ...other, tag: 'fs2', path: '/etc/one', file: 'one', readOnly: true }] }),
+    ' UCRUN_VOLUMES="virtiofs:fs1:/data:rw virtiofs:fs2/one:/etc/one:ro"',
+  );
   for (const path of ['/a b', '/a:b', '/a"', '/a\n'])
     t.throws(() => line({ volumes: [{ ...share, path }] }), { code: 'VOLUME_UNSUPPORTED' }, path);
 });

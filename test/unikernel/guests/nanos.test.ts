@@ -3,7 +3,14 @@ import { nanos } from '../../../src/unikernel/guests/nanos.ts';
 import type { GuestVolume } from '../../../src/unikernel/volumes.ts';
 import { bothFamilies, nothing } from '../support/guest-inputs.ts';
 
-const data: GuestVolume = { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined };
+const data: GuestVolume = {
+  kind: 'share',
+  driver: '9p',
+  tag: 'fs1',
+  path: '/data',
+  readOnly: false,
+  file: undefined,
+};
 
 t.test('nanos.commandLine() is empty, whatever the guest is to be told', async (t) => {
   const full = {

@@ -10,7 +10,14 @@ import { unikraftSees } from '../support/unikraft-parser.ts';
 
 /** QEMU puts the kernel's path before what `-append` says. */
 const asLoaded = (line: string) => `${sandboxPaths.kernel} ${line}`;
-const data: GuestVolume = { kind: 'share', tag: 'fs1', path: '/data', readOnly: false, file: undefined };
+const data: GuestVolume = {
+  kind: 'share',
+  driver: '9p',
+  tag: 'fs1',
+  path: '/data',
+  readOnly: false,
+  file: undefined,
+};
 
 t.test('unikraft.commandLine() of each generation of parameters', async (t) => {
   const full: GuestInput = {

@@ -9,6 +9,7 @@ const settings = (input: Partial<GuestInput>) => nanosSettings({ ...nothing, ...
 
 const share = (path: string, readOnly = false): GuestVolume => ({
   kind: 'share',
+  driver: '9p',
   tag: `of ${path}`,
   path,
   readOnly,

@@ -17,6 +17,7 @@ export const microvm: MachinePlan = {
   hasInitrd: false,
   disks: [],
   shares: [],
+  virtiofsd: undefined,
   modernVirtio: false,
   accelerator: tcg,
   qemu: '/usr/bin/qemu-system-x86_64',
