@@ -536,7 +536,10 @@ for (const { name, shell, accelerator } of kinds) {
       ],
       [
         'it cannot start',
-        { server: 'echo "[now ERROR virtiofsd] no: \\n such" >&2; exit 1', vmm: 'echo started' },
+        {
+          server: `printf '%s\\n' '[now ERROR virtiofsd] no: \\n such' >&2; exit 1`,
+          vmm: 'echo started',
+        },
         { status: 125, stderr: 'ucrun: virtiofsd: no: \\n such\n' },
       ],
       [
@@ -595,9 +598,12 @@ for (const { name, shell, accelerator } of kinds) {
     await sleep(300);
     waiting.kill('SIGTERM');
     t.match(await outcome(t, waiting), { ...usual, status: 143 }, 'a signal before it listens');
-    const stopped = launch({ server: serves(), vmm: endless('exit 85') });
-    await stopped.printed('up');
+    const onButton = 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 85';
+    const stopped = launch({ server: serves(), vmm: onButton });
+    await stopped.running();
     stopped.kill('SIGTERM');
+    await sleep(100);
+    writeFileSync(join(stopped.run, 'pressed'), '');
     t.match(await outcome(t, stopped), { ...usual, stdout: 'up\n', status: 42 }, 'a signal for the guest');
   });
 
