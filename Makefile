@@ -57,6 +57,7 @@ demo: setup build samples ## Run unikernels and a plain container through podman
 
 .PHONY: test
 test: setup build samples check ## Run every check and every test
+	hack/virtiofsd.sh build/virtiofsd
 	$(TEST_ENV) $(NODE) scripts/test.ts --jobs $(JOBS)
 
 .PHONY: check

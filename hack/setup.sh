@@ -44,6 +44,11 @@ if [ ! -d /run/systemd/system ]; then
   command -v dockerd >/dev/null || packages+=(docker.io)
 fi
 
+# What builds the virtiofsd of the tests, where the distribution has none but there is a compiler for one.
+if command -v cargo >/dev/null; then
+  packages+=(libcap-ng-dev libseccomp-dev)
+fi
+
 fail() {
   printf 'setup: %s\n' "$*" >&2
   exit 1

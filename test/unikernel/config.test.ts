@@ -22,6 +22,7 @@ t.test('parseConfig() reads every key', async (t) => {
     log_level = "debug"
     [vmm]
     qemu = "/opt/qemu"
+    virtiofsd = "/opt/virtiofsd"
     accelerator = "tcg"
     extra_args = ["-device", "virtio-rng-device"]
     uid_base = 100000
@@ -48,6 +49,7 @@ t.test('parseConfig() reads every key', async (t) => {
     logLevel: 'debug',
     vmm: {
       qemu: '/opt/qemu',
+      virtiofsd: '/opt/virtiofsd',
       accelerator: 'tcg',
       extraArgs: ['-device', 'virtio-rng-device'],
       uidBase: 100000,
