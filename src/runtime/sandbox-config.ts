@@ -80,12 +80,27 @@ export function sandboxConfig(request: SandboxRequest): SandboxConfig {
   return { content, mounts };
 }
 
-/** Annotations with which an image could have crun run the sandbox in another way. @see containers/crun crun.1.md */
-const refusedAnnotations: ReadonlySet<string> = new Set(['run.oci.handler', 'run.oci.keep_original_groups']);
+/**
+ * Of crun's own annotations those that engines use, and that only place the container or tell it how to. An image can bring any:
+ * with others crun would leave out the seccomp profile, load a library, write to a file of the host's or run another handler.
+ * @see containers/crun crun.1.md, "Extensions to OCI"
+ */
+const keptCrunAnnotations: ReadonlySet<string> = new Set([
+  'run.oci.delegate-cgroup',
+  'run.oci.mount_context_type',
+  'run.oci.seccomp_fail_unknown_syscall',
+  'run.oci.systemd.subgroup',
+  'run.oci.timens_offset',
+]);
 
 function sandboxAnnotations(raw: JsonObject): JsonObject {
   if (raw.annotations === undefined) return {};
-  const kept = Object.entries(objectAt(raw, 'annotations')).filter(([key]) => !refusedAnnotations.has(key));
+  const kept = Object.entries(objectAt(raw, 'annotations')).filter(([key, value]) =>
+    /^(?:run\.oci|module\.wasm)\./.test(key)
+      ? // A cgroup beside the container's has none of its limits.
+        keptCrunAnnotations.has(key) && !String(value).includes('..')
+      : true,
+  );
   return { annotations: Object.fromEntries(kept) };
 }
 

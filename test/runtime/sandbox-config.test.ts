@@ -99,7 +99,7 @@ t.test('sandboxConfig() keeps fields that it does not know', async (t) => {
   const spec = specWith({
     'org.example': { a: 1 },
     hooks: { prestart: [{ path: '/hook' }] },
-    annotations: { 'run.oci.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
+    annotations: { 'org.example.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
     process: {
       terminal: true,
       apparmorProfile: 'p',
@@ -118,7 +118,7 @@ t.test('sandboxConfig() keeps fields that it does not know', async (t) => {
   t.match(contentOf(spec), {
     'org.example': { a: 1 },
     hooks: { prestart: [{ path: '/hook' }] },
-    annotations: { 'run.oci.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
+    annotations: { 'org.example.x': 'y', 'org.systemd.property.TimeoutStopUSec': 'uint64 1' },
     process: {
       terminal: true,
       apparmorProfile: 'p',
@@ -423,13 +423,28 @@ t.test('sandboxConfig() hides and protects paths of a privileged container, too'
 });
 
 t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbox', async (t) => {
-  const annotations = {
-    'run.oci.handler': 'krun',
-    'run.oci.keep_original_groups': '1',
-    'run.oci.x': '2',
+  const kept = {
+    'run.oci.systemd.subgroup': '',
+    'run.oci.delegate-cgroup': 'container',
+    'run.oci.mount_context_type': 'context',
     a: 'b',
   };
-  t.strictSame(contentOf(specWith({ annotations })).annotations, { 'run.oci.x': '2', a: 'b' });
+  const refused = {
+    'run.oci.handler': 'krun',
+    'run.oci.keep_original_groups': '1',
+    'run.oci.seccomp_bpf_data': 'BgAAAAAA/38=',
+    'run.oci.seccomp.plugins': '/image/plugin.so',
+    'run.oci.seccomp.receiver': '/run/some.sock',
+    'run.oci.pidfd_receiver': '/run/some.sock',
+    'run.oci.hooks.stdout': '/etc/cron.d/x',
+    'run.oci.hooks.stderr': '/etc/cron.d/x',
+    'run.oci.systemd.force_cgroup_v1': '/usr',
+    'run.oci.of-some-later-crun': '1',
+    'module.wasm.image/variant': 'compat',
+  };
+  t.strictSame(contentOf(specWith({ annotations: { ...refused, ...kept } })).annotations, kept);
+  const outside = { 'run.oci.systemd.subgroup': '../other', 'run.oci.delegate-cgroup': 'a/../../b' };
+  t.strictSame(contentOf(specWith({ annotations: outside })).annotations, {});
 });
 
 t.test("sandboxConfig() lets the monitor listen at low ports, beside the engine's own sysctls", async (t) => {
