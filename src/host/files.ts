@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { isErrno } from '../base/errno.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
 import type { KernelReader } from '../unikernel/kernel-format.ts';
 
 /** Write a file whole or not at all: beside its place first, then renamed. `mode` holds whatever the umask is. */
@@ -104,9 +105,38 @@ export function programDirectories(
   return [...new Set([...fromPath, ...usualDirectories])];
 }
 
-/** Look into a file without reading all of it. */
+/**
+ * Open a file for reading whose place may by now have something else in it: a pipe is not waited for, and a device not read.
+ * @param flags in addition to those for reading
+ * @returns undefined if it is no regular file
+ */
+export function openRegularFile(path: string, flags = 0): number | undefined {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return undefined;
+}
+
+/** The start of a text that others may write; undefined if there is no such file, or it is no regular one. */
+export function readStartIfThere(path: string, maxBytes: number): string | undefined {
+  if (!exists(path)) return undefined;
+  const fd = openRegularFile(path);
+  if (fd === undefined) return undefined;
+  try {
+    const buffer = Buffer.alloc(maxBytes);
+    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, maxBytes, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Look into a file without reading all of it.
+ * @throws RuntimeError KERNEL_MISSING if it is no regular file
+ */
 export function withKernelReader<T>(path: string, use: (reader: KernelReader) => T): T {
-  const fd = openSync(path, 'r');
+  const fd = openRegularFile(path);
+  if (fd === undefined) throw new RuntimeError('KERNEL_MISSING', `"${path}" is not a regular file`);
   try {
     return use({
       sizeBytes: fstatSync(fd).size,

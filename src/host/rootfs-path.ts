@@ -1,16 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, readlinkSync, readSync, type Stats } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { ImageFiles } from '../unikernel/image-settings.ts';
+import { openRegularFile } from './files.ts';
 
 const maxLinks = 40;
 
@@ -66,11 +58,10 @@ export function imageFiles(root: string | undefined): ImageFiles {
  * @throws RuntimeError UNIKERNEL_INVALID for a file that is too large
  */
 function readText(hostPath: string, path: string): string | undefined {
-  const fd = openSync(hostPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openRegularFile(hostPath, constants.O_NOFOLLOW);
+  if (fd === undefined) return undefined;
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return undefined;
-    const { size } = stat;
+    const { size } = fstatSync(fd);
     if (size > maxTextBytes) {
       throw new RuntimeError('UNIKERNEL_INVALID', `"${path}" in the image has ${size} bytes`, {
         hint: `it can have up to ${maxTextBytes}`,

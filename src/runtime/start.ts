@@ -1,7 +1,7 @@
 import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
-import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { readStartIfThere, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { makeTap, namespaceId, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
 import { fileServers } from '../unikernel/file-servers.ts';
@@ -107,8 +107,12 @@ function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
   }
 }
 
+/** Far more than any has. Other containers of its pod may write to it. */
+const maxResolvConfBytes = 64 * 1024;
+
 function planFor(intent: NetworkIntent, namespacePath: string, pid: number): NetworkPlan {
-  const resolvConf = intent.resolvConf === undefined ? undefined : readTextIfThere(intent.resolvConf);
+  const resolvConf =
+    intent.resolvConf === undefined ? undefined : readStartIfThere(intent.resolvConf, maxResolvConfBytes);
   return planNetwork({
     mode: intent.mode,
     facts:

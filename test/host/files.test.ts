@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import {
   listDirectory,
   makeDirectory,
   makeNewDirectory,
+  readStartIfThere,
   readTextIfThere,
   withKernelReader,
   writeFileAtomic,
@@ -146,5 +147,21 @@ t.test('withKernelReader() reads any part of a file, and closes it', async (t) =
     10,
   );
   t.throws(() => withKernelReader(path, () => JSON.parse('')), SyntaxError);
+  t.equal(open(), before, 'no descriptor is left open');
+});
+
+t.test('withKernelReader() and readStartIfThere() wait for no pipe and read no device', async (t) => {
+  const folder = t.testdir({ f: 'é'.repeat(100), dir: {} });
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  for (const path of [pipe, '/dev/zero', join(folder, 'dir')]) {
+    t.throws(() => withKernelReader(path, () => 'used'), { code: 'KERNEL_MISSING' }, path);
+    t.equal(readStartIfThere(path, 10), undefined, path);
+  }
+  t.equal(readStartIfThere(join(folder, 'f'), 10), 'é'.repeat(5));
+  t.equal(readStartIfThere(join(folder, 'f'), 1000), 'é'.repeat(100));
+  t.equal(readStartIfThere(join(folder, 'missing'), 10), undefined);
   t.equal(open(), before, 'no descriptor is left open');
 });

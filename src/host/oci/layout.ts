@@ -43,10 +43,12 @@ export interface OciImage {
  * @see opencontainers/image-spec image-layout.md
  */
 export function openLayout(path: string): OciLayout | undefined {
-  if (statSync(path).isDirectory()) {
+  const stat = statSync(path);
+  if (stat.isDirectory()) {
     const locate = (name: string) => fileAt(`${path}/${name}`);
     return locate('oci-layout') === undefined ? undefined : { path, locate };
   }
+  if (!stat.isFile()) return undefined;
   const entries = withKernelReader(path, tarIndex);
   const places = new Map(
     entries?.map(({ name, offset, sizeBytes }) => [name, { path, offset, sizeBytes }]) ?? [],
