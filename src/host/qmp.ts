@@ -1,10 +1,8 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isErrno } from '../base/errno.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
-
-/** Node's fs.constants lacks it; the same on x86-64 and arm64. @see open(2) */
-const oPath = 0o10000000;
+import { descend } from './descend.ts';
 
 const maxReplyBytes = 64 * 1024;
 
@@ -43,24 +41,12 @@ export async function qmpReturn(pid: number, command: QmpCommand, timeoutMs: num
 }
 
 function openQmpSocket(pid: number): number | undefined {
-  const parts = sandboxPaths.qmp.split('/').slice(1);
-  let fd: number | undefined;
   try {
-    fd = openSync(`/proc/${pid}/root`, oPath | constants.O_DIRECTORY);
-    for (const [index, part] of parts.entries()) {
-      const isLast = index === parts.length - 1;
-      const next = openSync(
-        `/proc/self/fd/${fd}/${part}`,
-        oPath | constants.O_NOFOLLOW | (isLast ? 0 : constants.O_DIRECTORY),
-      );
-      closeSync(fd);
-      fd = next;
-    }
+    const fd = descend(`/proc/${pid}/root`, sandboxPaths.qmp.split('/').slice(1), 0);
     if (fstatSync(fd).isSocket()) return fd;
     closeSync(fd);
     return undefined;
   } catch (error) {
-    if (fd !== undefined) closeSync(fd);
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ESRCH')) return undefined;
     throw error;
   }

@@ -150,7 +150,7 @@ function sharedRoot(found: UnikernelBundle, definition: UnikernelDefinition): Sh
       hint: 'mount it at a path that is neither the root nor a loop of links',
     });
   });
-  const kernels = kernelPlaces.flatMap((place) => placeInRootfs(source, place) ?? []);
+  const kernels = kernelPlaces.flatMap((place) => placeInRootfs(source, place)?.slice(source.length) ?? []);
   return { source, readOnly: found.spec.rootReadOnly, mounts, kernels };
 }
 

@@ -39,7 +39,7 @@ export interface SharedRoot {
   readonly readOnly: boolean;
   /** The engine's mounts in it; `place` is where each leads to below the root, links followed inside it. */
   readonly mounts: readonly { readonly mount: Mount; readonly place: string }[];
-  /** Host paths of the places in it where the guest mounts what is its kernel's. */
+  /** The places below it where the guest mounts what is its kernel's. */
   readonly kernels: readonly string[];
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { exists, makeDirectory, writeFileAtomic } from '../host/files.ts';
 import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
+import { makeMountPlace } from '../host/mount-place.ts';
 import { readPortStart } from '../host/port-start.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
 import { planPortStart } from '../unikernel/low-ports.ts';
@@ -15,7 +16,7 @@ import type { ContainerCall } from './container.ts';
 import type { MonitorUser } from './monitor-user.ts';
 import type { ContainerRecord, NetworkIntent } from './record.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
-import { enginePortStart, type SandboxMount, sandboxConfig } from './sandbox-config.ts';
+import { enginePortStart, type SandboxMount, type SharedRoot, sandboxConfig } from './sandbox-config.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /**
@@ -61,9 +62,7 @@ export function writeSandbox(
     memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
   });
-  // An engine's images may lack them, since runtimes make them in every container.
-  for (const place of unikernel.root?.kernels ?? []) mkdirSync(place, { recursive: true, mode: 0o755 });
-  makeRootfs(paths.rootfs, mounts, unikernel.root?.source);
+  makeRootfs(paths.rootfs, mounts, unikernel.root);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
 }
@@ -103,26 +102,27 @@ function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly D
  * A root that is empty but for the links of a merged /usr and the places to mount on. crun would make those itself, but root of
  * a container with a user namespace may not write here.
  */
-function makeRootfs(rootfs: string, mounts: readonly SandboxMount[], sharedRoot: string | undefined): void {
+function makeRootfs(rootfs: string, mounts: readonly SandboxMount[], shared: SharedRoot | undefined): void {
   makeDirectory(rootfs, 0o755);
   for (const name of mergedUsrLinks) {
     if (isLink(`/${name}`)) symlinkSync(`usr/${name}`, `${rootfs}/${name}`);
   }
+  // An engine's images may lack them, since runtimes make them in every container.
+  if (shared !== undefined)
+    for (const place of shared.kernels) makeMountPlace(shared.source, place, 'directory');
+  const share = `${sandboxPaths.share(rootTag)}/`;
   for (const { destination, source, options } of mounts) {
-    const place = mountPlace(rootfs, destination, sharedRoot);
     const isBind = options?.some((option) => option === 'bind' || option === 'rbind');
     const isFile = isBind === true && source !== undefined && statSync(source).isFile();
+    if (shared !== undefined && destination.startsWith(share)) {
+      // What is mounted inside of the container's own root file system has its place there, as in any container.
+      makeMountPlace(shared.source, destination.slice(share.length - 1), isFile ? 'file' : 'directory');
+      continue;
+    }
+    const place = `${rootfs}${destination}`;
     mkdirSync(isFile ? dirname(place) : place, { recursive: true, mode: 0o755 });
     if (isFile && !exists(place)) writeFileSync(place, '', { mode: 0o444 });
   }
-}
-
-/** What is mounted inside of the container's own root file system has its place there, as in any container. */
-function mountPlace(rootfs: string, destination: string, sharedRoot: string | undefined): string {
-  const share = `${sandboxPaths.share(rootTag)}/`;
-  return sharedRoot !== undefined && destination.startsWith(share)
-    ? `${sharedRoot}/${destination.slice(share.length)}`
-    : `${rootfs}${destination}`;
 }
 
 interface ReadableRequest {
