@@ -1,7 +1,18 @@
-import { chmodSync, chownSync, copyFileSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { exists, makeDirectory, writeFileAtomic } from '../host/files.ts';
+import { exists, makeDirectory, openRegularFile, writeFileAtomic } from '../host/files.ts';
 import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
 import { makeMountPlace } from '../host/mount-place.ts';
 import { readPortStart } from '../host/port-start.ts';
@@ -139,22 +150,29 @@ const largestCopyBytes = 64 * 1024 * 1024;
 
 /**
  * The file itself if everyone may read it, else a copy for the monitor's user, who is nobody's friend.
- * @throws RuntimeError KERNEL_INVALID for a file that is too large to copy
+ * @throws RuntimeError KERNEL_INVALID for a file that is too large to copy, KERNEL_MISSING if there is no regular file any more
  */
 function readableFile({ path, what, copy, owner }: ReadableRequest): string {
-  const { mode, size } = statSync(path);
-  if ((mode & 0o004) !== 0) return path;
-  if (size > largestCopyBytes) {
-    throw new RuntimeError(
-      'KERNEL_INVALID',
-      `${what} "${path}" is not readable by all, and too large for a copy`,
-      {
-        hint: 'let all users read it (chmod o+r): the machine runs as a user of its own',
-      },
-    );
+  // Copied is what was looked at, whatever comes to its place: its path was without links.
+  const fd = openRegularFile(path, constants.O_NOFOLLOW);
+  if (fd === undefined) throw new RuntimeError('KERNEL_MISSING', `${what} "${path}" is not a regular file`);
+  try {
+    const { mode, size } = fstatSync(fd);
+    if ((mode & 0o004) !== 0) return path;
+    if (size > largestCopyBytes) {
+      throw new RuntimeError(
+        'KERNEL_INVALID',
+        `${what} "${path}" is not readable by all, and too large for a copy`,
+        {
+          hint: 'let all users read it (chmod o+r): the machine runs as a user of its own',
+        },
+      );
+    }
+    makeDirectory(dirname(copy), 0o711);
+    copyFileSync(`/proc/self/fd/${fd}`, copy);
+  } finally {
+    closeSync(fd);
   }
-  makeDirectory(dirname(copy), 0o711);
-  copyFileSync(path, copy);
   chmodSync(copy, 0o400);
   chownSync(copy, owner, -1);
   return copy;
