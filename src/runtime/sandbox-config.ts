@@ -178,7 +178,8 @@ function rootMounts(root: SharedRoot | undefined): readonly SandboxMount[] {
     ...root.mounts.map(({ mount, place }) => ({
       ...mount.raw,
       destination: `${share}${place}`,
-      options: [...mount.options.filter((option) => !['exec', 'suid', 'dev'].includes(option)), ...inert],
+      // With an r before it an option goes for what is mounted below, too, and is applied last.
+      options: [...mount.options.filter((option) => !/^r?(?:exec|suid|dev)$/.test(option)), ...inert],
     })),
   ];
 }

@@ -349,7 +349,12 @@ t.test('sandboxConfig() mounts volumes where QEMU finds them, as writable as the
 t.test("sandboxConfig() shares the container's root with the engine's mounts in it", async (t) => {
   const spec = specWith({
     mounts: [
-      { destination: '/data', type: 'bind', source: '/srv', options: ['rbind', 'exec', 'suid', 'dev', 'rw'] },
+      {
+        destination: '/data',
+        type: 'bind',
+        source: '/srv',
+        options: ['rbind', 'exec', 'rsuid', 'dev', 'rexec', 'rw'],
+      },
       { destination: '/link', source: '/s', options: ['bind', 'ro'], uidMappings: [{ containerID: 0 }] },
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m'] },
     ],
