@@ -19,6 +19,9 @@ export type HealthProbe =
 const defaultTimeoutMs = 5000;
 const longestTimeoutMs = 3_600_000;
 
+/** An image wrote it. What is longer is no probe, and not worth the time to take it apart. */
+const longestText = 4096;
+
 /** One name for the guest is enough: a probe goes nowhere else. */
 const guestNames: ReadonlySet<string> = new Set(['', 'localhost', '127.0.0.1', '[::1]']);
 
@@ -31,8 +34,8 @@ export function parseHealthProbe(command: readonly string[]): HealthProbe | unde
   const [program, flag, text] = command;
   if (program === probeProgram) return parseWords(command.slice(1));
   const isShell = command.length === 3 && /^(?:(?:\/usr)?\/bin\/)?sh$/.test(program ?? '') && flag === '-c';
-  if (!isShell || text === undefined || !new RegExp(`^\\s*${probeProgram}(?:\\s|$)`).test(text))
-    return undefined;
+  if (!isShell || text === undefined || text.length > longestText) return undefined;
+  if (!new RegExp(`^\\s*${probeProgram}(?:\\s|$)`).test(text)) return undefined;
   return parseWords(shellWords(text).slice(1));
 }
 

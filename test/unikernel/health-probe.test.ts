@@ -99,3 +99,14 @@ t.test('parseHealthProbe() takes nothing that needs a shell', async (t) => {
   for (const text of cases)
     t.throws(() => parseHealthProbe(shell(text)), { code: 'USAGE', message: /needs a shell/ }, text);
 });
+
+t.test('parseHealthProbe() spends no time on a text without end', async (t) => {
+  const texts = [
+    `ucrun-probe tcp 80${' '.repeat(200_000)}|`,
+    `ucrun-probe${' x'.repeat(100_000)}`,
+    `ucrun-probe${' x'.repeat(100_000)} "`,
+  ];
+  const start = performance.now();
+  for (const text of texts) t.equal(parseHealthProbe(shell(text)), undefined);
+  t.ok(performance.now() - start < 1000);
+});
