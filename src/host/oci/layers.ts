@@ -17,6 +17,8 @@ export interface ReadImageTree {
 }
 
 const maxTextBytes = 64 * 1024;
+/** All together; they are kept in memory. */
+const maxTextsBytes = 16 * 1024 * 1024;
 
 /**
  * Look through an image's layers, and check each against its digest. Nothing is written.
@@ -30,13 +32,18 @@ export async function readImageTree(
 ): Promise<ReadImageTree> {
   const tree = new ImageTree();
   const texts = new Map<string, string>();
+  const budget: Budget = { bytes: maxImageBytes };
+  let textsLeft = maxTextsBytes;
   for (const [layer, descriptor] of image.manifest.layers.entries()) {
     tree.beginLayer();
-    await forEachEntry(image, descriptor, signal, async (entry, index) => {
+    await forEachEntry(image, descriptor, budget, signal, async (entry, index) => {
       const found = layerEntryOf(entry);
       if (!tree.add(found)) throw invalid(image, 'has more files in its layers than an image can have');
       const isText = found.kind === 'file' && textNames.includes(found.name.replace(/^(?:.*\/)?/, ''));
-      if (isText && found.sizeBytes <= maxTextBytes) texts.set(`${layer}:${index}`, await textIn(entry));
+      if (!isText || found.sizeBytes > maxTextBytes) return;
+      textsLeft -= found.sizeBytes;
+      if (textsLeft < 0) throw invalid(image, `has too many files ${textNames.join(' and ')}`);
+      texts.set(`${layer}:${index}`, await textIn(entry));
     });
   }
   const textOf = (path: string) => {
@@ -52,10 +59,11 @@ export async function extractFiles(
   wanted: readonly { readonly place: FilePlace; readonly target: string }[],
   options: CopyOptions,
 ): Promise<void> {
+  const budget: Budget = { bytes: maxImageBytes };
   for (const [layer, descriptor] of image.manifest.layers.entries()) {
     const ofLayer = wanted.filter(({ place }) => place.layer === layer);
     if (ofLayer.length === 0) continue;
-    await forEachEntry(image, descriptor, options.signal, async (entry, index) => {
+    await forEachEntry(image, descriptor, budget, options.signal, async (entry, index) => {
       const [first, ...others] = ofLayer.filter(({ place }) => place.entry === index);
       if (first === undefined) return;
       await writeStreamTo(entry, first.target, options);
@@ -67,12 +75,18 @@ export async function extractFiles(
   }
 }
 
-/** More than this no layer holds; what claims to is made to fill the disk. */
-const maxLayerBytes = 64 * 1024 ** 3;
+/** More than this no image holds in all of its layers; what claims to is made to fill the disk. */
+const maxImageBytes = 64 * 1024 ** 3;
+
+/** What may still be unpacked of an image. */
+interface Budget {
+  bytes: number;
+}
 
 async function forEachEntry(
   image: OciImage,
   descriptor: Descriptor,
+  budget: Budget,
   signal: AbortSignal,
   use: (entry: Entry, index: number) => Promise<void>,
 ): Promise<void> {
@@ -80,7 +94,7 @@ async function forEachEntry(
   const entries = extract();
   const blob = openBlob(image.layout, descriptor);
   const check = new DigestCheck(descriptor.digest, image);
-  const limit = new SizeLimit(image);
+  const limit = new SizeLimit(budget, image);
   const unpack = unpacker(startOfBlob(image.layout, descriptor, 4), descriptor, image);
   const stages = unpack === undefined ? [check, limit] : [check, unpack, limit];
   const feeding = pipeline([blob, ...stages, entries as unknown as NodeJS.WritableStream], { signal });
@@ -92,6 +106,9 @@ async function forEachEntry(
   try {
     let index = 0;
     for await (const entry of entries) {
+      // An extended header may say what is no number, whose end the library would wait for.
+      if (!Number.isSafeInteger(entry.header.size ?? 0) || (entry.header.size ?? 0) < 0)
+        throw invalid(image, `has a file of ${entry.header.size} bytes in a layer`);
       await use(entry, index++);
       entry.resume();
     }
@@ -111,7 +128,7 @@ async function forEachEntry(
 /** @see opencontainers/image-spec layer.md; RFC 1952, RFC 8878 (magic numbers) */
 function unpacker(start: Buffer, { mediaType }: Descriptor, image: OciImage): Transform | undefined {
   if (mediaType.includes('encrypted')) throw invalid(image, 'is encrypted');
-  if (start.readUIntBE(0, Math.min(start.length, 2)) === 0x1f8b) return createGunzip();
+  if (start.length >= 2 && start.readUInt16BE(0) === 0x1f8b) return createGunzip();
   if (start.length === 4 && start.readUInt32LE(0) === 0xfd2fb528) return createZstdDecompress();
   return undefined;
 }
@@ -172,17 +189,18 @@ class DigestCheck extends Transform {
 }
 
 class SizeLimit extends Transform {
-  #left = maxLayerBytes;
+  readonly #budget: Budget;
   readonly #image: OciImage;
 
-  constructor(image: OciImage) {
+  constructor(budget: Budget, image: OciImage) {
     super();
+    this.#budget = budget;
     this.#image = image;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#left -= chunk.length;
-    if (this.#left < 0) done(invalid(this.#image, 'has a layer that unpacks to more than 64 GiB'));
+    this.#budget.bytes -= chunk.length;
+    if (this.#budget.bytes < 0) done(invalid(this.#image, 'has layers that unpack to more than 64 GiB'));
     else done(null, chunk);
   }
 }

@@ -102,11 +102,41 @@ t.test('an image that is damaged is refused', async (t) => {
   t.throws(() => imageIn(away), { code, message: /is damaged: sha256:0+ is missing$/ });
 });
 
+t.test('an image cannot fill the memory with texts', async (t) => {
+  const text = ' '.repeat(64 * 1024);
+  const entries = Array.from({ length: 257 }, (_, index) => [{ name: `${index}/ucrun.json` }, text] as const);
+  const image = imageIn(layoutOf(t.testdir(), [gzipSync(await layerOf(...entries))]));
+  await t.rejects(readImageTree(image, ['ucrun.json', 'urunc.json'], signal), {
+    code: 'OCI_IMAGE_INVALID',
+    message: /has too many files ucrun\.json and urunc\.json$/,
+  });
+  t.ok(await readImageTree(image, ['urunc.json'], signal));
+});
+
+t.test('an empty layer has nothing in it', async (t) => {
+  const layers = [new Uint8Array(), await layerOf([{ name: 'ucrun.json' }, '{}'])];
+  const { textOf } = await readImageTree(imageIn(layoutOf(t.testdir(), layers)), ['ucrun.json'], signal);
+  t.equal(textOf('/ucrun.json'), '{}');
+});
+
 t.test('a layer whose header promises more than there is ends in an error', async (t) => {
   const folder = t.testdir({ out: {} });
   const layer = await layerOf([{ name: 'a' }, 'x'.repeat(2000)]);
   const layout = layoutOf(folder, [layer.subarray(0, 1024)]);
   await t.rejects(readImageTree(imageIn(layout), [], signal), { code: 'OCI_IMAGE_INVALID' });
+});
+
+t.test('an extended header cannot make a file without an end', async (t) => {
+  for (const size of ['abc', '-5', '9'.repeat(20)]) {
+    const header = { name: 'ucrun.json', pax: { size } };
+    const layer = await layerOf([header, '{}'], [{ name: 'b' }, 'b']);
+    const image = imageIn(layoutOf(t.testdir(), [layer]));
+    await t.rejects(
+      readImageTree(image, ['ucrun.json'], signal),
+      { code: 'OCI_IMAGE_INVALID', message: /has a file of \S+ bytes in a layer$/ },
+      size,
+    );
+  }
 });
 
 t.test('reading stops when it is told to', async (t) => {
