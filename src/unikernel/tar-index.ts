@@ -24,7 +24,7 @@ export function tarIndex(file: KernelReader): readonly TarEntry[] | undefined {
     const header = Buffer.from(file.read(offset, blockBytes));
     if (header.toString('latin1', 257, 262) !== 'ustar') break;
     const sizeBytes = sizeOf(header);
-    if (!Number.isSafeInteger(sizeBytes)) break;
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) break;
     offset += blockBytes;
     const type = header.toString('latin1', 156, 157);
     const isWhole = offset + sizeBytes <= file.sizeBytes;
