@@ -1,4 +1,4 @@
-import { withDigest } from '../unikernel/image-reference.ts';
+import { withAbsolutePath, withDigest } from '../unikernel/image-reference.ts';
 import { chooseImage, type Descriptor, parseIndex } from '../unikernel/oci/documents.ts';
 import { requireTool, runTool } from './tools.ts';
 
@@ -22,7 +22,10 @@ const layoutName = 'image:unikernel';
  */
 export async function copyToLayout(source: string, directory: string, options: SkopeoOptions): Promise<void> {
   const program = requireTool('skopeo', options.env.PATH);
-  const from = source.startsWith('docker://') ? await forThisProcessor(program, source, options) : source;
+  // skopeo runs in the layout's directory, whose path may hold the colon that ends one.
+  const from = source.startsWith('docker://')
+    ? await forThisProcessor(program, source, options)
+    : withAbsolutePath(source, process.cwd());
   const args = ['copy', ...progressArgs(options), ...accessArgs('src-', options), from, `oci:${layoutName}`];
   await runTool({ ...options, program, args, cwd: directory, purpose: `copying the image "${source}"` });
 }

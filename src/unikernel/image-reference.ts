@@ -9,6 +9,14 @@ export function hasTransport(text: string): boolean {
   return transports.test(text);
 }
 
+/** A source in skopeo's words whose path, if it has one, is the same in every working directory. @see containers-transports(5) */
+export function withAbsolutePath(source: string, directory: string): string {
+  return source.replace(
+    /^((?:oci|oci-archive|docker-archive|dir):)(?!\/)/,
+    (transport) => `${transport}${directory}/`,
+  );
+}
+
 /**
  * A reference to an image, checked and without `docker://`.
  * @throws RuntimeError USAGE

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { hasTransport, nameFrom, parseReference, withDigest } from '../../src/unikernel/image-reference.ts';
+import {
+  hasTransport,
+  nameFrom,
+  parseReference,
+  withAbsolutePath,
+  withDigest,
+} from '../../src/unikernel/image-reference.ts';
 
 t.test(
   'parseReference() takes references, and nothing that a program could take for an option',
@@ -44,4 +50,17 @@ t.test('nameFrom() finds a name in paths and references', async (t) => {
 t.test('hasTransport() tells images from paths', async (t) => {
   for (const text of ['docker://a', 'oci:/a:b', 'containers-storage:a']) t.ok(hasTransport(text), text);
   for (const text of ['/a/b', 'a:b', 'docker', 'http://a']) t.notOk(hasTransport(text), text);
+});
+
+t.test('withAbsolutePath() changes relative paths, and nothing else', async (t) => {
+  const cases: readonly (readonly [source: string, absolute: string])[] = [
+    ['oci:lay:1', 'oci:/w/d/lay:1'],
+    ['oci-archive:a/b.tar', 'oci-archive:/w/d/a/b.tar'],
+    ['docker-archive:b.tar:docker.io/x/y:1', 'docker-archive:/w/d/b.tar:docker.io/x/y:1'],
+    ['dir:../x', 'dir:/w/d/../x'],
+    ['oci:/lay', 'oci:/lay'],
+    ['docker://h/oci:1', 'docker://h/oci:1'],
+    ['containers-storage:localhost/x', 'containers-storage:localhost/x'],
+  ];
+  for (const [source, absolute] of cases) t.equal(withAbsolutePath(source, '/w/d'), absolute);
 });

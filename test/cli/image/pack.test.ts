@@ -147,6 +147,15 @@ t.test('several at once do not disturb each other', async (t) => {
   t.strictSame(readdirSync(registry).sort(), [...names, 'same']);
 });
 
+t.test("import takes a path in skopeo's words from where it was called", async (t) => {
+  const { folder, image } = setting(t);
+  const skopeo = '#!/bin/sh\necho "$*" >"$HOME/called"\nexit 1\n';
+  writeFileSync(join(folder, 'bin/skopeo'), skopeo, { mode: 0o755 });
+  t.equal((await image('import', 'oci-archive:hello.tar')).status, 1);
+  const called = readFileSync(join(folder, 'home/called'), 'utf8');
+  t.ok(called.includes(` oci-archive:${folder}/hello.tar oci:`), called);
+});
+
 t.test('what skopeo has to say is passed on', async (t) => {
   const { folder, registry, image } = setting(t);
   await image(...add);
