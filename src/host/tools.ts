@@ -65,7 +65,16 @@ export async function runTool(call: ToolCall): Promise<string> {
 function lastWords(stderr: string): string {
   const line = stderr.trim().split('\n').at(-1) ?? '';
   const quoted = /\bmsg=("(?:[^"\\]|\\.)*")/.exec(line)?.[1];
-  return quoted === undefined ? line : String(JSON.parse(quoted));
+  return quoted === undefined ? line : unquoted(quoted);
+}
+
+/** Go quotes as JSON does, but for some control characters. */
+function unquoted(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text.slice(1, -1);
+  }
 }
 
 function hintFor(name: string, words: string): string {

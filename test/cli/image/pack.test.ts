@@ -173,6 +173,10 @@ t.test('what skopeo has to say is passed on', async (t) => {
     stdout: '',
     stderr: 'ucrun: copying the image to "docker://h/hello:1" failed\nhint: skopeo says: no "luck"\n',
   });
+  says('no \\x1b[1mluck');
+  t.match(await image('push', 'hello', 'h/hello:1'), {
+    stderr: 'failed\nhint: skopeo says: no \\x1b[1mluck\n',
+  });
   says('http: server gave HTTP response to HTTPS client');
   t.match(await image('pull', 'h/hello:1', 'other'), {
     status: 1,
