@@ -45,6 +45,16 @@ export function makeDirectory(path: string, mode: number): void {
   chmodSync(path, mode);
 }
 
+/** Do something under a umask of our choice instead of the one that we were started with. */
+export function withUmask<T>(umask: number, run: () => T): T {
+  const before = process.umask(umask);
+  try {
+    return run();
+  } finally {
+    process.umask(before);
+  }
+}
+
 /** Make a directory that is not there yet, and its parents. @returns false if something is there already */
 export function makeNewDirectory(path: string, mode: number): boolean {
   for (;;) {

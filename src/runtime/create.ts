@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
-import { makeNewDirectory } from '../host/files.ts';
+import { makeNewDirectory, withUmask } from '../host/files.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { graceWithin } from '../unikernel/stop-grace.ts';
@@ -61,20 +61,23 @@ export function prepareSandbox(
   }
   const unikernel = resolveUnikernel(call, found);
   checkGuest(unikernel, found);
-  claimDirectory(call);
-  try {
-    const monitor = chooseMonitorUser(call, found.spec, touchesVolumes(unikernel));
-    const disks = overlaysOf(call, unikernel);
-    const uid = { container: monitor.user.uid, host: monitor.hostUid };
-    const record = planRecord(call, found, unikernel, { uid, disks, pidFile: pidFileOf(call, options) });
-    writeRecord(paths, record);
-    makeOverlays(call, record);
-    writeSandbox(call, found, unikernel, record, monitor.user, changeHooks);
-    return { record, args: sandboxArgs(call, verb, record) };
-  } catch (error) {
-    removeState(paths, undefined);
-    throw error;
-  }
+  // The monitor's user has to pass through what is made here, and to read it, whatever umask the engine has.
+  return withUmask(0o022, () => {
+    claimDirectory(call);
+    try {
+      const monitor = chooseMonitorUser(call, found.spec, touchesVolumes(unikernel));
+      const disks = overlaysOf(call, unikernel);
+      const uid = { container: monitor.user.uid, host: monitor.hostUid };
+      const record = planRecord(call, found, unikernel, { uid, disks, pidFile: pidFileOf(call, options) });
+      writeRecord(paths, record);
+      makeOverlays(call, record);
+      writeSandbox(call, found, unikernel, record, monitor.user, changeHooks);
+      return { record, args: sandboxArgs(call, verb, record) };
+    } catch (error) {
+      removeState(paths, undefined);
+      throw error;
+    }
+  });
 }
 
 /** What cannot be said to the guest is known now, though its address is not. @throws RuntimeError GUEST_UNSUPPORTED */

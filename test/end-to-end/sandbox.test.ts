@@ -1,7 +1,10 @@
 /** Should a guest break out into QEMU, it finds itself with nothing. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { makeBundle } from './support/bundle.ts';
 import { run } from './support/command.ts';
+import { scratch, ucrun } from './support/environment.ts';
 import { monitorOf, processesOf, startGuest } from './support/guests.ts';
 import { buildTrackerImage } from './support/images.ts';
 
@@ -180,4 +183,19 @@ t.test("with a volume, --privileged: the container's user without any right", as
     const { status, stdout } = await run('nsenter', [...enter, ...powerless, 'head', '-c', '1', path]);
     t.strictSame([status, stdout], [0, ''], `${path} has nothing`);
   }
+});
+
+t.test('a caller whose umask leaves others nothing has a machine all the same', async (t) => {
+  const bundle = join(scratch, 'sandbox-umask');
+  await makeBundle(bundle, ({ process }) => {
+    process.env.push('SERVICE_NAME=hello');
+    process.args = ['hello', 'exit=4'];
+  });
+  const { status, stdout, stderr } = await run(
+    'sh',
+    ['-c', 'umask 077; exec "$@"', 'sh', ucrun, 'run', 'sandbox-umask'],
+    { cwd: bundle },
+  );
+  t.match(stdout, /^hello: ready after /m);
+  t.strictSame({ status, stderr }, { status: 4, stderr: '' });
 });

@@ -12,20 +12,11 @@ import {
   readStartIfThere,
   readTextIfThere,
   withKernelReader,
+  withUmask,
   writeFileAtomic,
 } from '../../src/host/files.ts';
 
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
-
-/** Runs something with a umask under which nothing it makes would be for others. */
-function withUmask(umask: number, run: () => void): void {
-  const before = process.umask(umask);
-  try {
-    run();
-  } finally {
-    process.umask(before);
-  }
-}
 
 t.test('writeFileAtomic() writes content and mode, whatever the umask is', async (t) => {
   const folder = t.testdir();
@@ -164,4 +155,14 @@ t.test('withKernelReader() and readStartIfThere() wait for no pipe and read no d
   t.equal(readStartIfThere(join(folder, 'f'), 1000), 'é'.repeat(100));
   t.equal(readStartIfThere(join(folder, 'missing'), 10), undefined);
   t.equal(open(), before, 'no descriptor is left open');
+});
+
+t.test('withUmask() is over when it ends', async (t) => {
+  const before = process.umask();
+  t.equal(
+    withUmask(0o123, () => process.umask()),
+    0o123,
+  );
+  t.throws(() => withUmask(0o123, () => JSON.parse('')), SyntaxError);
+  t.equal(process.umask(), before);
 });
