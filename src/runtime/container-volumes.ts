@@ -62,6 +62,13 @@ export function volumeRequests(mounts: readonly Mount[], bundle: string): readon
     .map((mount) => volumeRequest(mount, bundle));
 }
 
+/** Where the container's user wants a file system in memory. A guest without one has lost nothing. */
+export function tmpfsPaths(mounts: readonly Mount[]): readonly string[] {
+  return mounts
+    .filter((mount) => mount.type === 'tmpfs' && !isBind(mount) && !engineMounts.has(mount.destination))
+    .map(({ destination }) => resolve('/', destination));
+}
+
 /** Where every Linux has file systems of its kernel's. */
 export const kernelPlaces = ['/proc', '/sys', '/dev'] as const;
 

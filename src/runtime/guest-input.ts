@@ -4,7 +4,7 @@ import type { GuestInput } from '../unikernel/guests/guest.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { ownFile } from '../unikernel/oci/own-image.ts';
 import type { GuestVolume } from '../unikernel/volumes.ts';
-import { engineInits } from './container-volumes.ts';
+import { engineInits, tmpfsPaths } from './container-volumes.ts';
 import { guestEnvironment } from './guest-environment.ts';
 import { readVolumeLabel } from './nanos-image.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
@@ -15,14 +15,17 @@ export function guestInput(
   found: UnikernelBundle,
 ): Omit<GuestInput, 'network'> {
   const { definition, volumes, ports } = unikernel;
-  const { env, hostname, cwd } = found.spec;
+  const { env, hostname, cwd, mounts } = found.spec;
+  const root = rootOf(definition);
   return {
     ...programOf(definition, found),
     version: definition.version,
     env: guestEnvironment(env, definition.environment),
     workingDirectory: cwd === '/' ? undefined : cwd,
     hostname,
-    root: rootOf(definition),
+    root,
+    // In a root that is the container's own they are in their places.
+    tmpfs: root === '9p' ? [] : tmpfsPaths(mounts),
     volumes: withLabels([...mountedDisks(definition), ...volumes.map(({ guest }) => guest)], unikernel),
     port: ports[0]?.guest,
   };

@@ -153,6 +153,21 @@ t.test('a secret is where a container has it', async (t) => {
   }
 });
 
+t.test('a tmpfs is one in the guest, also below a read-only root', async (t) => {
+  const script = 'echo x >/cache/x && grep -c "^tmpfs /cache tmpfs rw" /proc/mounts'.replaceAll('"', "'");
+  for (const options of [
+    ['--tmpfs', '/cache'],
+    ['--read-only', '--tmpfs', '/cache:size=1m'],
+  ]) {
+    const { status, stdout, stderr } = await runGuest('vo-tmpfs', {
+      service: 'linux',
+      options: ['--rm', ...options],
+      args: ['sh', '-c', script],
+    });
+    t.match({ status, stdout, stderr }, { status: 0, stdout: /^1\r?\n$/, stderr: '' }, options.join(' '));
+  }
+});
+
 t.test('a disk image is a volume', async (t) => {
   const folder = await makeFolder('disk');
   const image = join(folder, 'data.img');

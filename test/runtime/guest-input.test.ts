@@ -20,11 +20,19 @@ interface Case {
   readonly process?: object;
   readonly disks?: readonly string[];
   readonly volumes?: readonly PlannedVolume[];
+  readonly mounts?: readonly object[];
 }
 
-function input({ definition, source = ofRegistry, process = {}, disks = [], volumes = [] }: Case) {
+function input({
+  definition,
+  source = ofRegistry,
+  process = {},
+  disks = [],
+  volumes = [],
+  mounts = [],
+}: Case) {
   const parsed = parseDefinition({ kernel: 'k', ...definition }, 'a test');
-  const spec = specWith({ process: { args: ['program', 'one', 'two'], ...process }, hostname: 'h' });
+  const spec = specWith({ process: { args: ['program', 'one', 'two'], ...process }, hostname: 'h', mounts });
   return guestInput(
     { definition: parsed, disks, volumes, ports: parsed.ports },
     { bundle: '/bundle', spec, source },
@@ -118,3 +126,17 @@ t.test("guestInput() finds out what Nanos calls its volumes, and nobody else's",
   const linux = input({ definition: { guest: 'linux', ...definition }, disks, volumes }).volumes;
   t.notOk(linux.some((volume) => 'label' in volume));
 });
+
+t.test(
+  "guestInput() has the user's file systems in memory, but for those in a root of the container's",
+  async (t) => {
+    const mounts = [
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
+      { destination: '/dev/shm', type: 'tmpfs', source: 'shm' },
+      { destination: '/cache/', type: 'tmpfs', source: 'tmpfs', options: ['size=1m'] },
+      { destination: '/data', type: 'tmpfs', source: '/srv', options: ['bind'] },
+    ];
+    t.strictSame(input({ definition: { guest: 'linux' }, mounts }).tmpfs, ['/cache']);
+    t.strictSame(input({ definition: { guest: 'linux', root: '9p' }, mounts }).tmpfs, []);
+  },
+);

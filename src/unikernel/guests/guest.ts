@@ -33,6 +33,8 @@ export interface GuestInput {
   readonly root: GuestRoot;
   /** What the container has as volumes, in the order in which the machine has their devices. */
   readonly volumes: readonly GuestVolume[];
+  /** Where the container has a file system in memory of its user's, absolute; what is in it is gone with the guest. */
+  readonly tmpfs?: readonly string[];
   /** undefined: the guest has no network card. */
   readonly network: GuestNetwork | undefined;
   /** The first port that the guest is to serve. */

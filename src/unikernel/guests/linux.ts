@@ -44,7 +44,7 @@ export const linux: GuestSupport = {
     const conventions = [
       ...ipv6Words(input.network),
       ...workingDirectoryWords(input.workingDirectory),
-      ...volumeWords(input.volumes),
+      ...volumeWords(input.tmpfs ?? [], input.volumes),
     ];
     checkCount(input.env.length + conventions.length, maxVariables, 'environment variables');
     checkCount(input.args.length, maxArguments, 'arguments');
@@ -95,12 +95,16 @@ const shareOptions = 'trans=virtio,version=9p2000.L,msize=512000,cache=mmap';
  * tag and a file's name in it, or a disk's device. A share over virtiofs is `virtiofs:WHAT:PATH:OPTIONS`: an init that does not know
  * them takes that for a 9p tag that nobody has, and fails.
  */
-function volumeWords(volumes: readonly GuestVolume[]): readonly string[] {
-  if (volumes.length === 0) return [];
-  const entries = volumes.map((volume) => {
-    const options = volume.readOnly ? 'ro' : 'rw';
-    return `${volumeDevice(volume)}:${checkVolumePath(volume.path)}:${options}`;
-  });
+function volumeWords(tmpfs: readonly string[], volumes: readonly GuestVolume[]): readonly string[] {
+  if (tmpfs.length + volumes.length === 0) return [];
+  const entries = [
+    // First, as a volume may be inside of one.
+    ...tmpfs.map((path) => `tmpfs:${checkVolumePath(path)}:rw`),
+    ...volumes.map((volume) => {
+      const options = volume.readOnly ? 'ro' : 'rw';
+      return `${volumeDevice(volume)}:${checkVolumePath(volume.path)}:${options}`;
+    }),
+  ];
   return [environmentWord(`UCRUN_VOLUMES=${entries.join(' ')}`)];
 }
 

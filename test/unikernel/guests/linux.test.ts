@@ -150,6 +150,9 @@ t.test('linux.commandLine() names root and volumes', async (t) => {
     { ...share, tag: 'fs2', path: '/etc/one', file: 'one', readOnly: true },
     { kind: 'disk', index: 1, path: '/disk', readOnly: false },
   ];
+  t.equal(line({ tmpfs: ['/cache'] }), ' UCRUN_VOLUMES=tmpfs:/cache:rw');
+  t.match(line({ tmpfs: ['/a', '/b'], volumes }), / UCRUN_VOLUMES="tmpfs:\/a:rw tmpfs:\/b:rw fs1:/);
+  t.throws(() => line({ tmpfs: ['/a b'] }), { code: 'VOLUME_UNSUPPORTED' });
   t.equal(line({ volumes }), ' UCRUN_VOLUMES="fs1:/data:rw fs2/one:/etc/one:ro /dev/vdb:/disk:rw"');
   const other: GuestVolume = { ...share, driver: 'virtiofs' };
   t.equal(
