@@ -6,9 +6,10 @@ import { consoleRows } from './console.ts';
 import { endRows } from './ends.ts';
 import type { Row } from './row.ts';
 import { signalRows } from './signals.ts';
+import { storageRows } from './storage.ts';
 import { verbRows } from './verbs.ts';
 
 export { hello, isReady, type Row, runRows } from './row.ts';
 export { buildStopSignalImages } from './stop-signal-images.ts';
 
-export const rows: readonly Row[] = [...endRows, ...signalRows, ...consoleRows, ...verbRows];
+export const rows: readonly Row[] = [...endRows, ...signalRows, ...consoleRows, ...storageRows, ...verbRows];
