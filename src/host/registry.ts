@@ -32,8 +32,6 @@ export interface RegistryEntry {
   readonly content: Readonly<Record<string, unknown>>;
   /** The path of `unikernel.json`, or of what stands for one, for error texts. */
   readonly source: string;
-  /** Whether the folder is the unikernel's own; an image of `ops`' is one among others. */
-  readonly isFolder: boolean;
 }
 
 /**
@@ -50,9 +48,31 @@ export function findInRegistries(registries: Registries, name: string): Registry
     const entry = opsEntry(directory, name);
     if (entry !== undefined) return entry;
   }
+  throw unknownName(registries, name);
+}
+
+/**
+ * The folder of a unikernel, whatever is in it: one that cannot be read can be removed.
+ * @param name checked by detect.ts
+ * @throws RuntimeError UNIKERNEL_UNKNOWN, UNIKERNEL_INVALID for an image of `ops`'
+ */
+export function findFolder(registries: Registries, name: string): string {
+  const registry = registries.folders.find((folder) => exists(`${folder}/${name}/unikernel.json`));
+  if (registry !== undefined) return `${registry}/${name}`;
+  for (const directory of registries.opsImages) {
+    const file = findOpsImage(directory, name);
+    if (file === undefined) continue;
+    throw new RuntimeError('UNIKERNEL_INVALID', `"${name}" is an image of ops, and not in the registry`, {
+      hint: `remove it with "ops image delete", or the file ${file}`,
+    });
+  }
+  throw unknownName(registries, name);
+}
+
+function unknownName(registries: Registries, name: string): RuntimeError {
   const names = listRegistries(registries);
   const near = nearest(name, names);
-  throw new RuntimeError(
+  return new RuntimeError(
     'UNIKERNEL_UNKNOWN',
     `unikernel "${name}" is unknown; ${namesText(names, registries)}`,
     {
@@ -113,14 +133,14 @@ function readEntry(registry: string, name: string): RegistryEntry | undefined {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new RuntimeError('UNIKERNEL_INVALID', `${source} must hold a JSON object`);
   }
-  return { name, directory, source, isFolder: true, content: content as Readonly<Record<string, unknown>> };
+  return { name, directory, source, content: content as Readonly<Record<string, unknown>> };
 }
 
 /** An image of `ops`' as if it had a definition. */
 function opsEntry(directory: string, name: string): RegistryEntry | undefined {
   const source = findOpsImage(directory, name);
   if (source === undefined) return undefined;
-  return { name, directory, source, isFolder: false, content: { guest: 'nanos', disk: basename(source) } };
+  return { name, directory, source, content: { guest: 'nanos', disk: basename(source) } };
 }
 
 /** Where JSON.parse stopped. Its own words may quote the file, so they are for the debug log. */

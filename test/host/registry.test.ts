@@ -18,7 +18,6 @@ t.test('findInRegistries() takes the first registry that has the name', async (t
     name: 'a',
     directory: join(folder, 'one/a'),
     source: join(folder, 'one/a/unikernel.json'),
-    isFolder: true,
     content: { from: 'one' },
   });
   t.match(findInRegistries(only(registries), 'b'), { content: { from: 'two' } });
@@ -113,7 +112,7 @@ t.test('images of ops are found behind the registries, by their names without an
     ['old', 'old.img'],
   ] as const) {
     const entry = findInRegistries(registries, name);
-    t.match(entry, { isFolder: false, content: { guest: 'nanos', disk: file } }, name);
+    t.match(entry, { content: { guest: 'nanos', disk: file } }, name);
     t.equal(resolveInEntry(entry, file, 'disk'), join(folder, 'images', file));
   }
   t.throws(() => findInRegistries(registries, 'notes'), { code: 'UNIKERNEL_UNKNOWN' });

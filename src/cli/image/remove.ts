@@ -1,5 +1,4 @@
-import { RuntimeError } from '../../base/runtime-error.ts';
-import { findInRegistries } from '../../host/registry.ts';
+import { findFolder } from '../../host/registry.ts';
 import { removeEntry } from '../../host/registry-store.ts';
 import { checkName } from '../../unikernel/detect.ts';
 import { asRuntimeError } from '../report-error.ts';
@@ -30,12 +29,7 @@ export function imageRemove(context: ImageContext, names: readonly string[], for
 }
 
 function remove(context: ImageContext, name: string, force: boolean): void {
-  const { directory, source, isFolder } = findInRegistries(context.registries, checkName(name));
-  if (!isFolder) {
-    throw new RuntimeError('UNIKERNEL_INVALID', `"${name}" is an image of ops, and not in the registry`, {
-      hint: `remove it with "ops image delete", or the file ${source}`,
-    });
-  }
+  const directory = findFolder(context.registries, checkName(name));
   if (!force) refuseInUse(context, name, directory);
   removeEntry(directory);
 }

@@ -137,6 +137,9 @@ t.test('rm removes what it can, and keeps what containers use', async (t) => {
     status: 1,
     stderr: /container c1 uses/,
   });
+  mkdirSync(join(registry, 'broken'));
+  writeFileSync(join(registry, 'broken/unikernel.json'), '{');
+  t.strictSame(await image('rm', 'broken'), { status: 0, stdout: 'broken\n', stderr: '' });
   const { status, stdout } = await image('rm', '--force', 'used', '--json');
   t.strictSame([status, JSON.parse(stdout)], [0, [{ name: 'used', removed: true }]]);
   t.strictSame(readdirSync(registry), []);
