@@ -26,10 +26,21 @@ export function parseReference(text: string): string {
   const reference = text.replace(/^docker:\/\//, '');
   const pattern =
     /^[A-Za-z0-9](?:[A-Za-z0-9.:_/-]*[A-Za-z0-9])?(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
-  if (reference.length <= 512 && pattern.test(reference)) return reference;
+  if (reference.length <= 512 && pattern.test(reference)) {
+    if (!/[A-Z]/.test(pathOf(reference))) return reference;
+    throw new RuntimeError('USAGE', `"${text}" is no reference to an image: its name has capital letters`, {
+      hint: 'only the host before it and the tag behind it may have some',
+    });
+  }
   throw new RuntimeError('USAGE', `"${text}" is no reference to an image`, {
     hint: 'a reference is HOST/NAME:TAG, such as localhost/hello:1',
   });
+}
+
+/** The name without host and tag; the first word is a host if it could be nothing else. */
+function pathOf(reference: string): string {
+  const [first = '', ...rest] = repositoryOf(reference).split('/');
+  return rest.length > 0 && /[.:A-Z]|^localhost$/.test(first) ? rest.join('/') : [first, ...rest].join('/');
 }
 
 /** A reference with another digest in the place of its tag. */

@@ -13,6 +13,8 @@ t.test(
     for (const reference of [
       'hello',
       'localhost/hello:1',
+      'localhost/hello:V1',
+      'HOST/hello',
       '127.0.0.1:5000/a/b:v1.2',
       `a/b@sha256:${'0'.repeat(64)}`,
     ])
@@ -21,6 +23,15 @@ t.test(
       t.throws(
         () => parseReference(reference),
         { code: 'USAGE', message: /is no reference to an image$/ },
+        reference,
+      );
+    for (const reference of ['Hello', 'localhost/HELLO:1', 'h.example:5000/a/B', 'a/B'])
+      t.throws(
+        () => parseReference(reference),
+        {
+          code: 'USAGE',
+          message: `"${reference}" is no reference to an image: its name has capital letters`,
+        },
         reference,
       );
   },
