@@ -108,7 +108,10 @@ function usageError(line: CommandLine, message: string): RuntimeError {
     return new RuntimeError('USAGE', message.charAt(0).toLowerCase() + message.slice(1), { hint });
   // yargs leaves out the dashes of an option.
   const option = line.args.find((arg) => /^-+/.test(arg) && arg.replace(/^-+|=.*$/g, '') === unknown);
-  if (option !== undefined) return new RuntimeError('USAGE', `unknown option "${option}"`, { hint });
+  if (option !== undefined)
+    return new RuntimeError('USAGE', `unknown option "${option}"`, {
+      hint: command === '' ? hint : `ucrun image ${command} --help lists its options`,
+    });
   if (!isImage || line.verbArgs[0] !== unknown)
     return new RuntimeError('USAGE', `unexpected argument "${unknown}"`, { hint });
   const near = nearest(unknown, imageCommands);

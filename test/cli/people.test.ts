@@ -121,7 +121,10 @@ t.test('a command line that cannot be meant is refused with a remedy', async (t)
     [['image', 'lss'], 'ucrun: unknown command "image lss"\nhint: did you mean "image ls"?\n'],
     [['image', 'Paint'], `ucrun: unknown command "image Paint"\n${imageHint}\n`],
     [['image', 'ls', 'more'], `ucrun: unexpected argument "more"\n${imageHint}\n`],
-    [['image', 'ls', '--jsno=1'], `ucrun: unknown option "--jsno=1"\n${imageHint}\n`],
+    [
+      ['image', 'ls', '--jsno=1'],
+      'ucrun: unknown option "--jsno=1"\nhint: ucrun image ls --help lists its options\n',
+    ],
     [
       ['--log-format', 'xml', 'image', 'ls'],
       `ucrun: option --log-format is "xml", not one of "text", "json"\n${imageHint}\n`,
