@@ -27,7 +27,7 @@ _ucrun_image() {
   if [[ -z $command ]]; then
     echo 'ls inspect add import rm pack pull push'
   elif [[ $current == -* ]]; then
-    local settings='--guest --kernel --initrd --disk --root --cmdline --version --environment --memory --cpus --port --machine'
+    local settings='--guest --kernel --initrd --disk --root --share --cmdline --version --environment --memory --cpus --port --machine'
     case $command in
       add) echo "--json --replace $settings" ;;
       import) echo "--json --replace $settings --tls-verify=false --authfile" ;;
@@ -61,7 +61,7 @@ _ucrun() {
     case ${COMP_WORDS[index]} in
       --root | --log | --log-format | --bundle | --config | --console-socket | --pid-file | --preserve-fds | --format | \
         --process | --resources | -b | -r | \
-        --guest | --kernel | --initrd | --disk | --cmdline | --memory | --cpus | --port | --machine | --output | --authfile | -o)
+        --guest | --kernel | --initrd | --disk | --share | --cmdline | --environment | --memory | --cpus | --port | --machine | --output | --authfile | -o)
         [[ ${COMP_WORDS[index + 1]} != = ]] || ((index++))
         ((index++))
         ;;
@@ -84,6 +84,7 @@ _ucrun() {
     --log-format) words='text json' ;;
     --format) words='table json' ;;
     --machine) words='microvm q35' ;;
+    --share) words='9p virtiofs' ;;
     --environment) words='own all' ;;
     --preserve-fds | --guest | --cmdline | --memory | --cpus | --port) return ;;
   esac

@@ -87,6 +87,7 @@ complete -c ucrun -n $makes -l kernel -r -F -d 'its kernel'
 complete -c ucrun -n $makes -l initrd -r -F -d 'its initial RAM disk'
 complete -c ucrun -n $makes -l disk -r -F -d 'a disk image'
 complete -c ucrun -n $makes -l root -x -a 'none initrd disk 9p' -d 'where its root file system is'
+complete -c ucrun -n $makes -l share -x -a '9p virtiofs' -d 'how it has directories'
 complete -c ucrun -n $makes -l cmdline -x -d 'its command line'
 complete -c ucrun -n $makes -l version -x -d "the version of the guest's system"
 complete -c ucrun -n $makes -l environment -x -a 'own all' -d "what it gets of the container's environment"

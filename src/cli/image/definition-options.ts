@@ -7,6 +7,7 @@ export interface DefinitionOptions {
   readonly initrd?: string | undefined;
   readonly disk?: readonly string[] | undefined;
   readonly root?: string | undefined;
+  readonly share?: string | undefined;
   readonly cmdline?: string | undefined;
   readonly version?: string | undefined;
   readonly environment?: string | undefined;
@@ -46,6 +47,7 @@ export const settingOptions = {
   guest: single('the kind of guest'),
   root: single('where its root file system is: none, initrd, disk or 9p'),
   cmdline: single('its command line'),
+  share: single('how it has directories: 9p or virtiofs'),
   version: single("the version of the guest's system"),
   environment: single("what it gets of the container's environment: own or all"),
   memory: single('its memory, such as 64MiB'),
@@ -56,14 +58,28 @@ export const settingOptions = {
 
 /** The definition that the options say, as it would be written. What was not given is not in it. */
 export function definitionFrom(options: DefinitionOptions): Readonly<Record<string, unknown>> {
-  const { guest, kernel, initrd, disk, root, cmdline, version, environment, memory, cpus, port, machine } =
-    options;
+  const {
+    guest,
+    kernel,
+    initrd,
+    disk,
+    root,
+    share,
+    cmdline,
+    version,
+    environment,
+    memory,
+    cpus,
+    port,
+    machine,
+  } = options;
   const values = {
     guest,
     kernel,
     initrd,
     disk,
     root,
+    share,
     cmdline,
     version,
     environment,

@@ -106,11 +106,18 @@ t.test('add refuses what could not run, and leaves nothing of it', async (t) => 
     t.match(await image('add', ...args), { status: 1, stdout: '', stderr }, args.join(' '));
     t.strictSame(readdirSync(registry), []);
   }
+  const share = ['--share', 'virtiofs'];
+  t.match(await image('add', 'x', '--guest', 'raw', '--kernel', 'kernel.elf', ...share), {
+    status: 1,
+    stderr: /"--share" in the command line is "virtiofs", which a guest of type "raw" cannot have\n/,
+  });
   const add = ['add', 'x', '--guest', 'raw', '--kernel', 'kernel.elf'];
   t.match(await image(...add, '--json'), { status: 0, stdout: /^\{\n {2}"name": "x",\n/, stderr: '' });
   t.match(await image(...add), { status: 1, stderr: /has a unikernel "x" already\nhint: .*--replace\n/ });
   t.match(await image(...add, '--replace', '--memory', '8MiB'), { status: 0 });
   t.match(readFileSync(join(registry, 'x/unikernel.json'), 'utf8'), /8MiB/);
+  t.match(await image(...add, '--replace', '--guest', 'linux', ...share), { status: 0 });
+  t.match(readFileSync(join(registry, 'x/unikernel.json'), 'utf8'), /"share": "virtiofs"/);
 });
 
 t.test('rm removes what it can, and keeps what containers use', async (t) => {
