@@ -152,7 +152,11 @@ export function addImageCommands(image: Argv, run: Run): Argv {
             requiresArg: true,
             describe: 'an archive, or a directory (with / at its end) for a layout; else NAME.tar',
           })
-          .option('load', { type: 'boolean', default: false, describe: 'put it among the images of podman' }),
+          .option('load', {
+            type: 'boolean',
+            default: false,
+            describe: 'put it among the images of podman, or else of buildah',
+          }),
       async ({ json, name, reference, output, load }) =>
         await run(json, (context) => imagePack(context, { name, reference, output, loads: load })),
     )

@@ -1,4 +1,5 @@
 import type { Options } from 'yargs';
+import { guestKinds } from '../../unikernel/guests/guest.ts';
 
 /** What `add` and `import` take for the keys of a definition. */
 export interface DefinitionOptions {
@@ -44,10 +45,10 @@ export const fileOptions = {
 
 /** Of the other keys. */
 export const settingOptions = {
-  guest: single('the kind of guest'),
+  guest: single(`the kind of guest: ${guestKinds.slice(0, -1).join(', ')} or ${guestKinds.at(-1)}`),
   root: single('where its root file system is: none, initrd, disk or 9p'),
-  cmdline: single('its command line'),
-  share: single('how it has directories: 9p or virtiofs'),
+  cmdline: single('the command line of a raw guest; for others, words added to theirs'),
+  share: single('how a linux guest has directories: 9p or virtiofs'),
   version: single("the version of the guest's system"),
   environment: single("what it gets of the container's environment: own or all"),
   memory: single('its memory, such as 64MiB'),
