@@ -64,7 +64,9 @@ export function checkQcow2Volume(path: string): void {
 
 function checkWhole(image: string, header: Qcow2Header | undefined): void {
   if (header === undefined)
-    throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is no qcow2 image, as its name says`);
+    throw new RuntimeError('IMAGE_INVALID', `disk "${image}" is not the qcow2 image that its name says`, {
+      hint: 'if it is a raw image, let its name end in .img or .raw',
+    });
   if (header.hasBackingFile || header.hasDataFile) {
     throw new RuntimeError(
       'IMAGE_INVALID',

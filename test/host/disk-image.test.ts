@@ -85,9 +85,9 @@ t.test('planOverlay() refuses an image that is not what its name says', async (t
       'is a qcow2 image, which its name does not say',
       'let its name end in .qcow2',
     ]),
-    ['b.qcow2', Buffer.alloc(MiB), 'is no qcow2 image, as its name says', undefined],
-    ['c.qcow2', Buffer.from('QFI\xfa', 'latin1'), 'is no qcow2 image, as its name says', undefined],
-    ['d.qcow2', Buffer.alloc(0), 'is no qcow2 image, as its name says', undefined],
+    ['b.qcow2', Buffer.alloc(MiB), 'is not the qcow2 image that its name says', undefined],
+    ['c.qcow2', Buffer.from('QFI\xfa', 'latin1'), 'is not the qcow2 image that its name says', undefined],
+    ['d.qcow2', Buffer.alloc(0), 'is not the qcow2 image that its name says', undefined],
     ['e.img', Buffer.alloc(0), 'is empty', undefined],
   ];
   for (const [name, content, problem, hint] of cases) {
@@ -151,8 +151,8 @@ t.test('checkQcow2Volume() takes an image that is whole', async (t) => {
   const path = join(t.testdir(), 'a.qcow2');
   const cases: readonly [content: Uint8Array, problem: string | undefined][] = [
     [qcow2Header(() => {}), undefined],
-    [Buffer.alloc(MiB), 'is no qcow2 image, as its name says'],
-    [Buffer.alloc(0), 'is no qcow2 image, as its name says'],
+    [Buffer.alloc(MiB), 'is not the qcow2 image that its name says'],
+    [Buffer.alloc(0), 'is not the qcow2 image that its name says'],
     [
       qcow2Header((header) => header.writeBigUInt64BE(128n, 8)),
       'is only a part of an image: it refers to another file',
