@@ -52,7 +52,9 @@ function elfIdentity(file: KernelReader, elf: ElfFile): FileIdentity {
   const needs = ofProcessor ?? guest.needs ?? formatNeeds(format, guest);
   const lacks = ofProcessor === undefined ? guest.lacks : undefined;
   const { version } = guest;
-  const parts = [nameAndVersion(guest), `${elf.bits}-bit ELF file ${formatText(format)}`];
+  const form = `${elf.bits}-bit ELF file ${formatText(format)}`;
+  // Most such files are programs.
+  const parts = guest.guest === 'raw' && format === undefined ? [form] : [nameAndVersion(guest), form];
   return { kind: 'kernel', guest: guest.guest, version, format, needs, lacks, description: parts.join(', ') };
 }
 

@@ -134,6 +134,7 @@ t.test('identifyFile() says what it found', async (t) => {
     'Unikraft unikernel 0.17.0, 32-bit ELF file with a multiboot header',
   );
   t.equal(says({ notes: [pvhNote] }), 'Kernel of no known system, 64-bit ELF file with a PVH note');
+  t.equal(says({}), '64-bit ELF file without a PVH note or multiboot header');
 });
 
 t.test('identifyFile() knows the probe guest for what it is', async (t) => {
