@@ -28,8 +28,9 @@ file_systems=(9p 9pnet_virtio fuse virtiofs ext4 crc32c_generic crc32c_intel squ
 
 # cryptomgr.notests: what the kernel would prove of its ciphers takes a sixth of the boot without KVM.
 # noreplace-smp: so does a twentieth what it would patch in itself on finding one CPU.
+# nowatchdog: on a busy host a guest's processor stands still for long, which the kernel would call a lockup, in the container's log.
 # loglevel: on a microvm without a clock or PCI the kernel would say so on the console.
-kernel_words='cryptomgr.notests noreplace-smp loglevel=2'
+kernel_words='cryptomgr.notests noreplace-smp nowatchdog loglevel=2'
 
 # Of the disk that is a root. What is free takes no room until a guest writes there.
 disk_size=64M
