@@ -12,26 +12,40 @@ export interface QmpCommand {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Say one command to the QEMU of a container and wait until it is done.
- * @param pid of the sandbox's first process
- * @returns whether QEMU did it; false too if there is no QEMU to talk to
- */
-export async function qmpCommand(pid: number, command: string, timeoutMs: number): Promise<boolean> {
-  return (await qmpReturn(pid, { execute: command }, timeoutMs)) !== undefined;
+/** Where a QEMU listens: a directory that nobody hostile may change, and the names that lead from it to the socket. */
+export interface QmpPlace {
+  readonly root: string;
+  readonly names: readonly string[];
 }
 
 /**
- * Say one command to the QEMU of a container and wait for the answer.
+ * Say one command to a QEMU and wait until it is done.
+ * @param qemu the pid of the sandbox's first process, or where the QEMU of a machine listens
+ * @returns whether QEMU did it; false too if there is no QEMU to talk to
+ */
+export async function qmpCommand(
+  qemu: number | QmpPlace,
+  command: string,
+  timeoutMs: number,
+): Promise<boolean> {
+  return (await qmpReturn(qemu, { execute: command }, timeoutMs)) !== undefined;
+}
+
+/**
+ * Say one command to a QEMU and wait for the answer.
  *
  * The socket lies in a directory that a broken-out QEMU may fill, so the way to it is walked without following a link, and
  * what comes back is bounded in size and time. What is in it is whatever that QEMU likes.
- * @param pid of the sandbox's first process
+ * @param qemu the pid of the sandbox's first process, or where the QEMU of a machine listens
  * @returns what QEMU returned; undefined if it did not do it, or there is no QEMU to talk to
  * @see QEMU docs/interop/qmp-spec.rst
  */
-export async function qmpReturn(pid: number, command: QmpCommand, timeoutMs: number): Promise<unknown> {
-  const fd = openQmpSocket(pid);
+export async function qmpReturn(
+  qemu: number | QmpPlace,
+  command: QmpCommand,
+  timeoutMs: number,
+): Promise<unknown> {
+  const fd = openQmpSocket(typeof qemu === 'number' ? sandboxPlace(qemu) : qemu);
   if (fd === undefined) return undefined;
   try {
     return await converse(`/proc/self/fd/${fd}`, command, timeoutMs);
@@ -40,9 +54,13 @@ export async function qmpReturn(pid: number, command: QmpCommand, timeoutMs: num
   }
 }
 
-function openQmpSocket(pid: number): number | undefined {
+function sandboxPlace(pid: number): QmpPlace {
+  return { root: `/proc/${pid}/root`, names: sandboxPaths.qmp.split('/').slice(1) };
+}
+
+function openQmpSocket({ root, names }: QmpPlace): number | undefined {
   try {
-    const fd = descend(`/proc/${pid}/root`, sandboxPaths.qmp.split('/').slice(1), 0);
+    const fd = descend(root, names, 0);
     if (fstatSync(fd).isSocket()) return fd;
     closeSync(fd);
     return undefined;

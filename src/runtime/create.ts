@@ -3,13 +3,14 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { lastValue, parseVerbArgs, type WrittenOption, withoutOptions } from '../forward/command-line.ts';
 import { makeNewDirectory, withUmask } from '../host/files.ts';
+import { planNanosOverlay } from '../host/nanos-image.ts';
 import { findProcessesWithArgument, runProgram } from '../host/processes.ts';
 import { guests } from '../unikernel/guests/index.ts';
+import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import { graceWithin } from '../unikernel/stop-grace.ts';
 import type { ContainerCall } from './container.ts';
 import { guestInput } from './guest-input.ts';
 import { chooseMonitorUser } from './monitor-user.ts';
-import { planNanosOverlay } from './nanos-image.ts';
 import { makeOverlays } from './overlays.ts';
 import { type ContainerRecord, newRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
@@ -88,6 +89,7 @@ function checkGuest(unikernel: ResolvedUnikernel, found: UnikernelBundle): void 
   if (support.settingsIn === 'nanos-image')
     planNanosOverlay(
       unikernel.disks.map((base) => ({ base })),
+      sandboxPaths.base(0),
       input,
     );
 }

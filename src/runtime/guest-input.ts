@@ -1,12 +1,11 @@
 import { RuntimeError } from '../base/runtime-error.ts';
+import { guestVolumes } from '../host/guest-volumes.ts';
 import { rootOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { ownFile } from '../unikernel/oci/own-image.ts';
-import type { GuestVolume } from '../unikernel/volumes.ts';
 import { engineInits, tmpfsPaths } from './container-volumes.ts';
 import { guestEnvironment } from './guest-environment.ts';
-import { readVolumeLabel } from './nanos-image.ts';
 import type { ResolvedUnikernel, UnikernelBundle } from './resolve-unikernel.ts';
 
 /** What a guest's command line is made of, but for its network, which is known only at start. */
@@ -14,7 +13,7 @@ export function guestInput(
   unikernel: Pick<ResolvedUnikernel, 'definition' | 'disks' | 'volumes' | 'ports'>,
   found: UnikernelBundle,
 ): Omit<GuestInput, 'network'> {
-  const { definition, volumes, ports } = unikernel;
+  const { definition, ports } = unikernel;
   const { env, hostname, cwd, mounts } = found.spec;
   const root = rootOf(definition);
   return {
@@ -26,31 +25,9 @@ export function guestInput(
     root,
     // In a root that is the container's own they are in their places.
     tmpfs: root === '9p' ? [] : tmpfsPaths(mounts),
-    volumes: withLabels([...mountedDisks(definition), ...volumes.map(({ guest }) => guest)], unikernel),
+    volumes: guestVolumes(unikernel),
     port: ports[0]?.guest,
   };
-}
-
-/** The unikernel's own disks that it is to mount. */
-function mountedDisks({ disks }: UnikernelDefinition): readonly GuestVolume[] {
-  return disks.flatMap(({ path, readOnly }, index) =>
-    path === undefined ? [] : [{ kind: 'disk', index, path, readOnly }],
-  );
-}
-
-/** Nanos goes by what a volume calls itself. @throws RuntimeError VOLUME_UNSUPPORTED for a disk that is none of Nanos' */
-function withLabels(
-  mounted: readonly GuestVolume[],
-  { definition, disks, volumes }: Pick<ResolvedUnikernel, 'definition' | 'disks' | 'volumes'>,
-): readonly GuestVolume[] {
-  if (guests[definition.guest].settingsIn !== 'nanos-image') return mounted;
-  const sources = [
-    ...disks,
-    ...volumes.filter(({ guest }) => guest.kind === 'disk').map(({ source }) => source),
-  ];
-  return mounted.map((volume) =>
-    volume.kind === 'disk' ? { ...volume, label: readVolumeLabel(sources[volume.index] ?? '') } : volume,
-  );
 }
 
 /**

@@ -2,30 +2,28 @@ import { realpathSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { checkQcow2Volume } from '../host/disk-image.ts';
-import { withKernelReader } from '../host/files.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { findVirtiofsd } from '../host/find-virtiofsd.ts';
 import { findDevice, isOpenToAll } from '../host/host-facts.ts';
+import { kernelFormatOf, withVersion } from '../host/kernel-file.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
+import { type OwnKernel, readNanosKernel } from '../host/nanos-image.ts';
 import { namespaceId } from '../host/network-namespace.ts';
 import { registriesFor } from '../host/registry.ts';
 import { placeInRootfs } from '../host/rootfs-path.ts';
+import { findUnikernelFiles, type UnikernelFiles } from '../host/unikernel-files.ts';
 import { chooseAccelerator } from '../unikernel/accelerator.ts';
 import { rootOf, shareDriverOf, type UnikernelDefinition } from '../unikernel/definition.ts';
 import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import { identifyFile } from '../unikernel/identify-file.ts';
-import { identifyKernel, type KernelFormat, requireKernelFormat } from '../unikernel/kernel-format.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
 import { isResolvConf, kernelPlaces, mountsForRoot, volumeRequests } from './container-volumes.ts';
-import { type OwnKernel, readNanosKernel } from './nanos-image.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
-import { findUnikernelFiles, type UnikernelFiles } from './unikernel-files.ts';
 
 /** A container that carries a unikernel, as found in its bundle. */
 export interface UnikernelBundle {
@@ -60,7 +58,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
     kernel === undefined && guests[definition.guest].settingsIn === 'nanos-image'
       ? readNanosKernel(disks[0] ?? '')
       : undefined;
-  const format = ownKernel?.format ?? formatOf(files);
+  const format = ownKernel?.format ?? kernelFormatOf(files);
   const volumes = volumesOf(found, definition);
   const root = sharedRoot(found, definition);
   const isVirtiofs = volumes.some(({ guest }) => guest.kind === 'share' && guest.driver === 'virtiofs');
@@ -96,31 +94,6 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
     }),
     network: networkIntent(call, spec, ports),
   };
-}
-
-/** @throws RuntimeError KERNEL_INVALID for a kernel that QEMU cannot boot, with what it would need if that is known */
-function formatOf({ definition, kernel }: UnikernelFiles): KernelFormat | undefined {
-  if (kernel === undefined) return undefined;
-  return withKernelReader(kernel, (reader) => {
-    const format = identifyKernel(reader);
-    if (format !== undefined) return format;
-    const identity = identifyFile(reader);
-    const shown = definition.kernel ?? kernel;
-    if (identity.kind !== 'kernel') return requireKernelFormat(reader, shown);
-    throw new RuntimeError('KERNEL_INVALID', `"${shown}" is not a kernel that QEMU can boot`, {
-      hint: `it is a ${identity.description}: ${identity.needs}`,
-    });
-  });
-}
-
-/** The parameters of a Unikraft kernel differ by its version, which the file says where its definition does not. */
-function withVersion(files: UnikernelFiles): UnikernelFiles {
-  const { definition, kernel } = files;
-  if (definition.guest !== 'unikraft' || definition.version !== undefined || kernel === undefined)
-    return files;
-  const identity = withKernelReader(kernel, identifyFile);
-  const version = identity.kind === 'kernel' ? identity.version : undefined;
-  return { ...files, definition: { ...definition, version } };
 }
 
 /** What of the container's volumes the guest finds where. */

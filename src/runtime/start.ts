@@ -2,6 +2,7 @@ import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readStartIfThere, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { writeNanosOverlay } from '../host/nanos-image.ts';
 import { makeTap, namespaceId, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
 import { fileServers } from '../unikernel/file-servers.ts';
@@ -14,7 +15,6 @@ import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { Call, ContainerCall } from './container.ts';
-import { writeNanosOverlay } from './nanos-image.ts';
 import { type ContainerRecord, type NetworkIntent, readRecord, writeRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
 
@@ -52,7 +52,10 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
   const support = guests[record.machine.guest];
   const input = { ...record.guest, network: network.kind === 'none' ? undefined : network.guest };
-  const klog = support.settingsIn === 'nanos-image' ? writeNanosOverlay(record, input) : undefined;
+  const klog =
+    support.settingsIn === 'nanos-image'
+      ? writeNanosOverlay(record.disks, sandboxPaths.base(0), record.uid.host, input)
+      : undefined;
   const script = renderLaunchScript({
     qemu: record.machine.qemu,
     args: qemuArgs(record.machine, network, support.commandLine(input)),

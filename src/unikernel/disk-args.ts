@@ -1,7 +1,7 @@
 import { assertNever } from '../base/assert-never.ts';
 import { guests } from './guests/index.ts';
 import { type MachineDisk, type MachinePlan, type MachineShare, virtiofsShares } from './machine.ts';
-import { sandboxPaths } from './sandbox-paths.ts';
+import type { MachinePaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
 
 /**
@@ -9,11 +9,11 @@ import { virtioDevice } from './virtio-device.ts';
  * What is in an image may be the guest's, so QEMU neither guesses a format nor opens a file that an image names.
  * @see QEMU qapi/block-core.json, BlockdevOptions; docs/interop/qcow2.txt
  */
-export function diskArgs(machine: MachinePlan): readonly string[] {
+export function diskArgs(machine: MachinePlan, paths: MachinePaths): readonly string[] {
   return machine.disks.flatMap((disk, index) => [
     // JSON, because in the other form nothing says that there is no file behind this one.
     '-blockdev',
-    JSON.stringify({ 'node-name': `disk${index}`, ...blockNode(disk, index) }),
+    JSON.stringify({ 'node-name': `disk${index}`, ...blockNode(disk, index, paths) }),
     '-device',
     virtioDevice(machine, 'blk', [
       `drive=disk${index}`,
@@ -29,7 +29,7 @@ export function diskArgs(machine: MachinePlan): readonly string[] {
  * QEMU's arguments for the directories that the guest can mount.
  * @see qemu(1), "-fsdev local"; QEMU docs/system/devices/vhost-user.rst
  */
-export function shareArgs(machine: MachinePlan): readonly string[] {
+export function shareArgs(machine: MachinePlan, paths: MachinePaths): readonly string[] {
   // Nanos counts shares, and takes the tag for the number.
   const isNumbered = guests[machine.guest].settingsIn === 'nanos-image';
   return machine.shares.flatMap((share, index) => {
@@ -38,14 +38,14 @@ export function shareArgs(machine: MachinePlan): readonly string[] {
       case '9p':
         return [
           '-fsdev',
-          fileSystem(share),
+          fileSystem(share, paths),
           '-device',
           virtioDevice(machine, '9p', [`fsdev=${tag}`, `mount_tag=${isNumbered ? index : tag}`]),
         ];
       case 'virtiofs':
         return [
           '-chardev',
-          `socket,id=${tag},path=${sandboxPaths.shareSocket(tag)}`,
+          `socket,id=${tag},path=${paths.shareSocket(tag)}`,
           '-device',
           virtioDevice(machine, 'vhost-user-fs', [`chardev=${tag}`, `tag=${tag}`]),
         ];
@@ -70,14 +70,14 @@ const memoryBackend = 'ram';
 
 type BlockNode = Readonly<Record<string, unknown>>;
 
-function blockNode(disk: MachineDisk, index: number): BlockNode {
-  const node = formatNode(disk.format, sandboxPaths.disk(index), disk.readOnly);
+function blockNode(disk: MachineDisk, index: number, paths: MachinePaths): BlockNode {
+  const node = formatNode(disk.format, paths.disk(index), disk.readOnly);
   if (!disk.isOverlay) return node;
   return {
     ...node,
-    // It is gone with the container: nothing would read what a crash of the host leaves of it.
-    cache: { 'no-flush': true },
-    backing: formatNode(disk.baseFormat, sandboxPaths.base(index), true),
+    // One that is gone with the container: nothing would read what a crash of the host leaves of it.
+    ...(disk.isKept === true ? {} : { cache: { 'no-flush': true } }),
+    backing: formatNode(disk.baseFormat, paths.base(index), true),
   };
 }
 
@@ -90,11 +90,11 @@ function formatNode(format: MachineDisk['format'], filename: string, readOnly: b
   };
 }
 
-function fileSystem({ tag, readOnly }: MachineShare): string {
+function fileSystem({ tag, readOnly }: MachineShare, paths: MachinePaths): string {
   const options = [
     'local',
     `id=${tag}`,
-    `path=${sandboxPaths.share(tag)}`,
+    `path=${paths.share(tag)}`,
     'security_model=none',
     // Two files of different file systems below one directory may have the same inode number.
     'multidevs=remap',

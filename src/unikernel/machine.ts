@@ -44,6 +44,8 @@ export type MachineDisk =
   | {
       /** What is written to it is kept for the container's life only, beside an image that stays as it is. */
       readonly isOverlay: true;
+      /** It outlives the guest, as that of a machine that is started again. */
+      readonly isKept?: boolean;
       readonly format: 'qcow2';
       /** The image's. */
       readonly baseFormat: DiskFormat;

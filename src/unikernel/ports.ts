@@ -2,6 +2,8 @@ import { RuntimeError } from '../base/runtime-error.ts';
 
 /** A port of the guest, and the port on which the user network stack offers it. */
 export interface PortMapping {
+  /** The host's IPv4 address to listen at; undefined: all. */
+  readonly address?: string | undefined;
   readonly host: number;
   readonly guest: number;
   readonly protocol: 'tcp' | 'udp';

@@ -4,7 +4,7 @@ import { guests } from './guests/index.ts';
 import type { MachinePlan } from './machine.ts';
 import { leastMicrovm, microvmMachine } from './microvm.ts';
 import type { NetworkPlan } from './network-plan.ts';
-import { sandboxPaths } from './sandbox-paths.ts';
+import { type MachinePaths, sandboxPaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
 
 /** I/O ports of the exit protocol, see docs/guests.md: the status byte, "end now", and "I have panicked". */
@@ -16,9 +16,15 @@ const panicPort = '0x505';
  * The complete QEMU command line without the program's name, as it is inside the sandbox.
  * Pure: every value was checked when the plans were made.
  * @param commandLine the guest's own command line
+ * @param paths where its files are
  * @see qemu(1); QEMU docs/system/i386/microvm.rst
  */
-export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine: string): readonly string[] {
+export function qemuArgs(
+  machine: MachinePlan,
+  network: NetworkPlan,
+  commandLine: string,
+  paths: MachinePaths = sandboxPaths,
+): readonly string[] {
   return [
     '-nodefaults',
     '-no-user-config',
@@ -33,24 +39,24 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     ...memoryArgs(machine),
     '-smp',
     String(machine.cpus),
-    ...bootArgs(machine, commandLine),
+    ...bootArgs(machine, commandLine, paths),
     // signal=off: Ctrl-C is the guest's.
     '-chardev',
     'stdio,id=console,signal=off',
     '-serial',
     'chardev:console',
     '-chardev',
-    `socket,id=qmp,path=${sandboxPaths.qmp},server=on,wait=off`,
+    `socket,id=qmp,path=${paths.qmp},server=on,wait=off`,
     '-mon',
     'chardev=qmp,mode=control',
     // Here QEMU says why the machine ended. It only starts when the launch script says so on it, or an early end would go unsaid.
     '-S',
     '-chardev',
-    `pipe,id=events,path=${sandboxPaths.events}`,
+    `pipe,id=events,path=${paths.events}`,
     '-mon',
     'chardev=events,mode=control',
     '-chardev',
-    `file,id=exit,path=${sandboxPaths.exitStatus},append=on`,
+    `file,id=exit,path=${paths.exitStatus},append=on`,
     '-device',
     `isa-debugcon,iobase=${exitStatusPort},chardev=exit`,
     '-device',
@@ -62,20 +68,24 @@ export function qemuArgs(machine: MachinePlan, network: NetworkPlan, commandLine
     ...(guests[machine.guest].hasBalloon
       ? ['-device', virtioDevice(machine, 'balloon', ['free-page-reporting=on'])]
       : []),
-    ...diskArgs(machine),
-    ...shareArgs(machine),
+    ...diskArgs(machine, paths),
+    ...shareArgs(machine, paths),
     ...networkArgs(network, machine),
     ...machine.extraArgs,
   ];
 }
 
-function bootArgs({ boot, hasInitrd }: MachinePlan, commandLine: string): readonly string[] {
+function bootArgs(
+  { boot, hasInitrd }: MachinePlan,
+  commandLine: string,
+  paths: MachinePaths,
+): readonly string[] {
   switch (boot) {
     case 'kernel':
       return [
         '-kernel',
-        sandboxPaths.kernel,
-        ...(hasInitrd ? ['-initrd', sandboxPaths.initrd] : []),
+        paths.kernel,
+        ...(hasInitrd ? ['-initrd', paths.initrd] : []),
         ...(commandLine === '' ? [] : ['-append', commandLine]),
       ];
     case 'disk':

@@ -1,3 +1,18 @@
+/** Where what QEMU works with is, as QEMU sees it. */
+export interface MachinePaths {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** A disk of the machine's, counted from 0: the image itself, or the overlay over {@link MachinePaths.base}. */
+  readonly disk: (index: number) => string;
+  readonly base: (index: number) => string;
+  /** The directory of a share's tag, and where its virtiofsd listens. */
+  readonly share: (tag: string) => string;
+  readonly shareSocket: (tag: string) => string;
+  readonly qmp: string;
+  readonly exitStatus: string;
+  readonly events: string;
+}
+
 /**
  * Where things are inside the sandbox. All of it is read-only there but disks and shares that the guest may write, and
  * {@link sandboxPaths}.run, a small tmpfs that QEMU may write: what is found in it is hostile.
@@ -27,4 +42,4 @@ export const sandboxPaths = {
   lastEvents: '/ucrun/run/last-events',
   /** What QEMU itself had to say; the console has stdout to itself. */
   vmmErrors: '/ucrun/run/vmm.err',
-} as const;
+} as const satisfies MachinePaths & Readonly<Record<string, unknown>>;

@@ -1,6 +1,4 @@
 import { RuntimeError } from '../base/runtime-error.ts';
-import { writeOverlay } from '../host/disk-image.ts';
-import { withKernelReader } from '../host/files.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
 import { identifyKernel, type KernelFormat } from '../unikernel/kernel-format.ts';
 import { findBootFile, readBootFile } from '../unikernel/nanos/boot-file.ts';
@@ -11,8 +9,8 @@ import { isNanosVolume, readNanosDisk } from '../unikernel/nanos/partitions.ts';
 import { planNanosPatches } from '../unikernel/nanos/patches.ts';
 import { readVolumeIdentity } from '../unikernel/nanos/tfs-log.ts';
 import { overlayFileOffset, planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
-import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
-import type { ContainerRecord } from './record.ts';
+import { writeOverlay } from './disk-image.ts';
+import { withKernelReader } from './files.ts';
 
 /** Where in a disk's overlay the kernel leaves the exit code of a program that failed. */
 export interface KlogPlace {
@@ -48,11 +46,13 @@ export function readNanosKernel(image: string): OwnKernel | undefined {
 
 /**
  * Plan the overlay over a Nanos image that tells the guest its settings, since its kernel sees no command line.
- * @param disks of the container; the first is the image
+ * @param disks of the guest; the first is the image
+ * @param backingPath where QEMU finds the image
  * @throws RuntimeError IMAGE_INVALID, GUEST_UNSUPPORTED for what cannot be said to Nanos, VOLUME_UNSUPPORTED
  */
 export function planNanosOverlay(
   disks: readonly { readonly base: string }[],
+  backingPath: string,
   input: GuestInput,
 ): { readonly overlay: Qcow2Overlay; readonly klog: KlogPlace } {
   const settings = nanosSettings(input);
@@ -61,7 +61,7 @@ export function planNanosOverlay(
     const { patches, diskSizeBytes } = planNanosPatches(image, settings);
     const overlay = planQcow2Overlay({
       virtualSizeBytes: diskSizeBytes + roomBytes,
-      backingPath: sandboxPaths.base(0),
+      backingPath,
       backingFormat: 'raw',
       patches,
       readBase: (offset, length) => disk.read(offset, length),
@@ -78,10 +78,15 @@ const roomBytes = 1024 ** 3;
 /** Beyond a cluster of the overlay what follows on the disk may be elsewhere in the file. */
 const klogAlignment = 65536;
 
-/** Write such an overlay in the place of the empty one that the container was created with. */
-export function writeNanosOverlay(record: ContainerRecord, input: GuestInput): KlogPlace {
-  const { overlay, klog } = planNanosOverlay(record.disks, input);
-  writeOverlay(record.disks[klog.disk]?.overlay ?? '', overlay, record.uid.host);
+/** Write such an overlay in the place of the empty one that the guest's disk began with. */
+export function writeNanosOverlay(
+  disks: readonly { readonly base: string; readonly overlay: string }[],
+  backingPath: string,
+  ownerUid: number,
+  input: GuestInput,
+): KlogPlace {
+  const { overlay, klog } = planNanosOverlay(disks, backingPath, input);
+  writeOverlay(disks[klog.disk]?.overlay ?? '', overlay, ownerUid);
   return klog;
 }
 

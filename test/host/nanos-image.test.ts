@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { planNanosOverlay, readNanosKernel, readVolumeLabel } from '../../src/runtime/nanos-image.ts';
+import { planNanosOverlay, readNanosKernel, readVolumeLabel } from '../../src/host/nanos-image.ts';
 import { readNanosImage } from '../../src/unikernel/nanos/image.ts';
 import { readNanosDisk } from '../../src/unikernel/nanos/partitions.ts';
 import { probeGuestElf } from '../../src/unikernel/probe-guest.ts';
@@ -76,7 +76,10 @@ t.test(
     for (const options of [{ version: 4 }, { version: 5 }, { hasEfi: true }] as const) {
       const content = image(options);
       const base = write(t, content);
-      const { overlay, klog } = planNanosOverlay([{ base }], { ...nothing, env: ['A=b'] });
+      const { overlay, klog } = planNanosOverlay([{ base }], '/unikernel/base0', {
+        ...nothing,
+        env: ['A=b'],
+      });
       const header = Buffer.from(overlay.chunks[0]?.bytes ?? []);
       t.equal(Number(header.readBigUInt64BE(24)), content.length + GiB);
       t.match(header.toString('latin1'), '/unikernel/base0');
@@ -97,7 +100,7 @@ t.test(
 
 t.test('planNanosOverlay() holds what the guest is told', async (t) => {
   const content = image();
-  const { overlay } = planNanosOverlay([{ base: write(t, content) }], {
+  const { overlay } = planNanosOverlay([{ base: write(t, content) }], '/b', {
     ...nothing,
     env: ['MODE=container'],
     network: bothFamilies,
@@ -117,7 +120,7 @@ t.test('planNanosOverlay() holds what the guest is told', async (t) => {
 
 t.test('planNanosOverlay() refuses a disk that is no Nanos image', async (t) => {
   for (const content of [Buffer.alloc(0), Buffer.alloc(4096), nanosVolume({ version: 5, root })])
-    t.throws(() => planNanosOverlay([{ base: write(t, content) }], nothing), { code: 'IMAGE_INVALID' });
+    t.throws(() => planNanosOverlay([{ base: write(t, content) }], '/b', nothing), { code: 'IMAGE_INVALID' });
 });
 
 t.test('readVolumeLabel() is what mounts name a volume by', async (t) => {

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { findUnikernelFiles } from '../../src/runtime/unikernel-files.ts';
+import { findUnikernelFiles } from '../../src/host/unikernel-files.ts';
 import type { UnikernelSource } from '../../src/unikernel/detect.ts';
 import { vmSettings } from '../../src/unikernel/vm-section.ts';
 

@@ -1,14 +1,14 @@
 import { realpathSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { withKernelReader } from '../host/files.ts';
-import { findInRegistries, type Registries, resolveInEntry } from '../host/registry.ts';
-import { placeInRootfs, resolveInRootfs } from '../host/rootfs-path.ts';
 import type { Config } from '../unikernel/config-defaults.ts';
 import { parseDefinition, type UnikernelDefinition } from '../unikernel/definition.ts';
 import type { UnikernelSource } from '../unikernel/detect.ts';
 import { annotationKey, type ImageSettings } from '../unikernel/image-settings.ts';
 import { identifyKernel } from '../unikernel/kernel-format.ts';
+import { withKernelReader } from './files.ts';
+import { findInRegistries, type Registries, resolveInEntry } from './registry.ts';
+import { placeInRootfs, resolveInRootfs } from './rootfs-path.ts';
 
 /** A unikernel and the host paths of its files. */
 export interface UnikernelFiles {
