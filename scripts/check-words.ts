@@ -33,8 +33,10 @@ process.exitCode = problems > 0 ? 1 : 0;
 
 function* textFiles(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    // .git is a file in a further work tree.
+    if (skipped.has(entry.name)) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && !skipped.has(entry.name)) yield* textFiles(path);
+    if (entry.isDirectory()) yield* textFiles(path);
     else if (entry.isFile() && !readFileSync(path).includes(0)) yield path;
   }
 }
