@@ -176,6 +176,13 @@ mount_private_directories() {
   fi
   mkdir -p /run/lock "$home"/{tmp,storage,networks}
   chmod 1777 "$home/tmp" /run/lock
+  # The homes of users: in its network namespace rootless podman sees nothing of what was in /run.
+  [ ! -d /var/local ] || mount -t tmpfs -o mode=755 tmpfs /var/local
+  # Where udev runs, every user may open it.
+  if [ -c /dev/net/tun ]; then
+    mknod --mode=666 "$home/tun" c 10 200
+    mount --bind "$home/tun" /dev/net/tun
+  fi
 }
 
 overlay_works() {

@@ -32,6 +32,8 @@ packages=(
   skopeo
   # the demo and the tests
   bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
+  # rootless podman
+  slirp4netns uidmap
 )
 networks=(aardvark-dns netavark)
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped

@@ -47,12 +47,13 @@ export async function tracesOf(engine: Engine, name: string): Promise<Traces> {
   const [id = '', namespace = ''] = (
     await inspect(engine, name, '{{.Id}} {{.NetworkSettings.SandboxKey}}')
   ).split(' ');
-  const { name: engineName, crunRoot } = engine;
-  if (namespace === '') return { id, crunRoot, networkNamespace: undefined };
+  const { name: engineName, crunRoot, stateRoot, overlayRoot } = engine;
+  const places = { id, crunRoot, stateRoot, overlayRoot };
+  if (namespace === '') return { ...places, networkNamespace: undefined };
   // docker collects the files of namespaces once a minute.
   return engineName === 'docker'
-    ? { id, crunRoot, networkNamespace: undefined, mountPoint: namespace }
-    : { id, crunRoot, networkNamespace: namespace };
+    ? { ...places, networkNamespace: undefined, mountPoint: namespace }
+    : { ...places, networkNamespace: namespace };
 }
 
 /** Wait for the line that sample guests print once they are up. @param times how often, for a guest that was started again */

@@ -10,6 +10,10 @@ export interface Engine {
   readonly env: Readonly<Record<string, string>>;
   /** Where crun keeps its state for this engine. */
   readonly crunRoot: string;
+  /** Where ucrun keeps its own; by default as for root. */
+  readonly stateRoot?: string;
+  /** Where ucrun keeps the overlays of disks; by default where the environment's configuration says. */
+  readonly overlayRoot?: string;
   /** Where ports are published. */
   readonly address: string;
   /** The options of `run` and `create` that choose ucrun. */

@@ -15,6 +15,9 @@ export interface Traces {
   readonly mountPoint?: string;
   /** Where crun's state is; by default that of a runtime that podman starts as root. */
   readonly crunRoot?: string;
+  /** Where ucrun's records are; by default those of root. */
+  readonly stateRoot?: string | undefined;
+  readonly overlayRoot?: string | undefined;
 }
 
 /** Take down what identifies a container's traces, while podman still knows it. */
@@ -37,10 +40,12 @@ export async function nothingLeft(...all: readonly Traces[]): Promise<void> {
 }
 
 /** What is left of a container, one thing a line: processes, mounts, cgroups, records of crun's and ucrun's. */
-export function leftovers({ id, networkNamespace, mountPoint, crunRoot = '/run/crun' }: Traces): string[] {
-  const found = [...processes(id), ...mounts(id), ...recordsOf(id, '/run/ucrun')];
+export function leftovers(traces: Traces): string[] {
+  const { id, networkNamespace, mountPoint } = traces;
+  const { crunRoot = '/run/crun', stateRoot = '/run/ucrun', overlayRoot = overlays } = traces;
+  const found = [...processes(id), ...mounts(id), ...recordsOf(id, stateRoot)];
   if (mountPoint !== undefined) found.push(...mounts(mountPoint));
-  for (const root of ['/sys/fs/cgroup', crunRoot, overlays]) found.push(...pathsWith(id, root));
+  for (const root of ['/sys/fs/cgroup', crunRoot, overlayRoot]) found.push(...pathsWith(id, root));
   if (networkNamespace !== undefined && existsSync(networkNamespace)) found.push(networkNamespace);
   return found;
 }
