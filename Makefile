@@ -51,12 +51,20 @@ setup: ## Install the system packages that demo and tests need
 samples: build ## Build the sample unikernels into build/registry
 	hack/build-samples.sh build/registry
 
+.PHONY: compose-samples
+compose-samples: samples ## Build the unikernels of the compose examples, too
+	hack/publish-subscribe/build.sh build/registry
+
 .PHONY: demo
 demo: setup build samples ## Run unikernels and a plain container through podman and ucrun
 	$(TEST_ENV) hack/demo.sh
 
+.PHONY: demo-compose
+demo-compose: setup build compose-samples ## Run three unikernels out of a compose file: redis, publisher, subscriber
+	$(TEST_ENV) hack/demo-compose.sh
+
 .PHONY: test
-test: setup build samples check ## Run every check and every test
+test: setup build compose-samples check ## Run every check and every test
 	hack/virtiofsd.sh build/virtiofsd
 	$(TEST_ENV) $(NODE) scripts/test.ts --jobs $(JOBS)
 
@@ -112,6 +120,6 @@ clean: ## Remove everything that was built (node_modules stays)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
 FORCE:

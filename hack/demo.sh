@@ -8,94 +8,15 @@ if [ $# -gt 0 ]; then
   [ "$1" = --help ] || [ "$1" = -h ] || exit 2
   exit 0
 fi
-[ -n "${UCRUN_TEST_ENV:-}" ] || {
-  echo 'demo: run this as: hack/in-test-env.sh hack/demo.sh (or: make demo)' >&2
-  exit 2
-}
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tracker=localhost/ucrun-tracker
 plain=localhost/ucrun-demo-plain
-
-# ---------------------------------------------------------------------------------------------------------------------
-
-steps=0
-output=
-work=$(mktemp -d)
-
-cleanup() {
-  podman rm --all --force --time 0 >/dev/null 2>&1 || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-
-step() {
-  steps=$((steps + 1))
-  printf '\n%d. %s\n' "$steps" "$1"
-}
-
-fail() {
-  printf '\ndemo: step %d: %s\n' "$steps" "$1" >&2
-  exit 1
-}
-
-# Prints a command as one would type it.
-print_command() {
-  local word
-  printf '   $'
-  for word; do
-    if [[ $word =~ ^[a-zA-Z0-9_./:=@%+,-]+$ ]]; then
-      printf ' %s' "$word"
-    else
-      printf " '%s'" "${word//\'/\'\\\'\'}"
-    fi
-  done
-  printf '\n'
-}
-
-# Prints a command and runs it. Its output is shown, and kept in $output for the checks.
-show() {
-  local status=0
-  print_command "$@"
-  "$@" >"$work/output" 2>&1 || status=$?
-  sed 's/^/     /' "$work/output"
-  output=$(cat "$work/output")
-  return "$status"
-}
-
-succeed() {
-  show "$@" || fail "\"$*\" ended with status $?"
-}
-
-expect() {
-  grep -qE -- "$1" <<<"$output" || fail "expected $2, but got: ${output:-nothing}"
-}
-
-expect_nothing() {
-  [ -z "$output" ] || fail "expected $1, but got: $output"
-}
-
-# Waits for a guest to answer, then shows the answer.
-answers() {
-  local deadline=$((SECONDS + 60))
-  until curl --silent --output /dev/null --max-time 1 "$1"; do
-    [ "$SECONDS" -lt "$deadline" ] || fail "$1 did not answer within 60 s"
-    sleep 0.1
-  done
-  succeed curl --silent --show-error --fail "$1"
-}
-
-address_of() {
-  podman container inspect --format '{{.NetworkSettings.IPAddress}}' "$1"
-}
+# shellcheck source=hack/demo-steps.sh
+. "$(dirname "${BASH_SOURCE[0]}")/demo-steps.sh"
 
 # ---------------------------------------------------------------------------------------------------------------------
 
 printf 'ucrun runs unikernels as containers. First the two images of this demo are made:\n'
-"$repository/hack/tracker/build.sh" "$tracker" >"$work/output" 2>&1 || {
-  cat "$work/output" >&2
-  exit 1
-}
-sed 's/^/     /' "$work/output"
+build_tracker "$tracker"
 mkdir "$work/image"
 cp "$(command -v busybox)" "$work/image/busybox"
 printf 'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox"]\n' >"$work/image/Containerfile"
@@ -163,13 +84,4 @@ succeed podman --runtime=ucrun run --rm -e SERVICE_NAME=linux -e GREETING='good 
 expect '^good day from Linux [0-9]' 'the output of the command'
 printf '     (this host runs Linux %s)\n' "$(uname -r)"
 
-step 'Nothing is left'
-succeed podman ps --all --quiet
-expect_nothing 'no container'
-succeed find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version
-expect_nothing 'an empty state directory'
-if show pgrep --list-name qemu-system; then
-  fail 'a virtual machine is left'
-fi
-
-printf '\nAll %d steps did what they should (%d s).\n' "$steps" "$SECONDS"
+nothing_is_left

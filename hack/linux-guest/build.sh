@@ -57,6 +57,8 @@ done
 [ "$(uname -m)" = x86_64 ] || fail "the sample guest is for x86_64, this host is $(uname -m)"
 
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=hack/apt.sh
+. "$source/../apt.sh"
 mkdir -p "$output"
 output=$(cd "$output" && pwd)
 if [ -n "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
@@ -68,15 +70,6 @@ mkdir -p "$cache"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The kernel's packages
-
-run_apt_get_update() {
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail 'the package lists are missing or out of date: run apt-get update as root'
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update </dev/null
-}
 
 # shellcheck source=/dev/null
 distribution=$(. /etc/os-release && printf '%s' "$ID")
@@ -105,14 +98,12 @@ depends_on_image() {
 
 # Fills the cache with those packages and nothing else.
 download_packages() {
-  local directory=$cache/new names options=()
+  local directory=$cache/new names
   rm -rf "$directory"
   mkdir "$directory"
   names=$(list_packages) || return 1
-  # apt drops root's rights for a download, and then could not write into a directory of root's.
-  [ "$(id -u)" -ne 0 ] || options=(-o APT::Sandbox::User=root)
   # shellcheck disable=SC2086 # a list of names
-  (cd "$directory" && apt-get -qq "${options[@]}" -o Acquire::Retries=3 download $names) </dev/null || return 1
+  apt_download "$directory" $names || return 1
   rm -rf "$packages"
   mv "$directory" "$packages"
 }
@@ -273,7 +264,7 @@ exec 9>"$cache/lock"
 flock 9
 
 if $update || [ ! -d "$packages" ]; then
-  download_packages || { run_apt_get_update && download_packages; } || fail 'apt-get cannot download the kernel'
+  download_packages || { apt_update && download_packages; } || fail 'apt-get cannot download the kernel'
 fi
 
 # What the result depends on, to see whether it is there already.

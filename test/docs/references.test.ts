@@ -35,7 +35,7 @@ const sources = globSync('src/**/*.ts')
 /** Where a name in capitals may come from. */
 const everything =
   sources +
-  globSync('{hack,test,scripts}/**/*.{ts,sh}')
+  globSync('{hack,test,scripts}/**/*.{c,sh,ts}')
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n');
 
