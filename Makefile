@@ -66,6 +66,7 @@ demo-compose: setup build compose-samples ## Run three unikernels out of a compo
 .PHONY: test
 test: setup build compose-samples check ## Run every check and every test
 	hack/virtiofsd.sh build/virtiofsd
+	hack/systemd-tree.sh build/systemd-tree
 	$(TEST_ENV) $(NODE) scripts/test.ts --jobs $(JOBS)
 
 .PHONY: check
@@ -116,6 +117,7 @@ uninstall: ## Remove what install put there
 
 .PHONY: clean
 clean: ## Remove everything that was built (node_modules stays)
+	hack/systemd-tree.sh -r build/systemd-tree
 	rm -rf build dist
 
 .PHONY: help

@@ -24,12 +24,11 @@ stage=${1:-}
 # ---------------------------------------------------------------------------------------------------------------------
 # Outside: make cgroups, start the rest in namespaces, remove the cgroups.
 
-# Prints the mount point of each cgroup hierarchy whose controllers count: the one of v2, or those of v1. On a hybrid
-# host the v2 tree beside them has no part in limits, and crun refuses to work when it owns a controller nobody mounted.
+# Prints the mount point of each cgroup hierarchy: the one of v2, or those of v1 and, of a hybrid host, the v2 beside them.
 cgroup_mounts() {
   findmnt --noheadings --raw --output TARGET --types cgroup,cgroup2 | awk '
     $0 == "/sys/fs/cgroup" { print; exit }
-    index($0, "/sys/fs/cgroup/") == 1 && $0 != "/sys/fs/cgroup/unified"'
+    index($0, "/sys/fs/cgroup/") == 1'
 }
 
 make_cgroups() {
@@ -136,6 +135,17 @@ run_leaf() {
 
 home=/run/ucrun-env
 
+# The environment's cgroup of v2, for those who boot a systemd in it. On a hybrid host it has no part in limits, and it is not
+# where crun would look: crun refuses to work when the v2 tree owns a controller that nobody mounted.
+mount_cgroup2() {
+  mkdir -p "$home/cgroup2"
+  if [ "$1" = /sys/fs/cgroup ]; then
+    mount --bind /sys/fs/cgroup "$home/cgroup2"
+  else
+    mount -t cgroup2 cgroup2 "$home/cgroup2" || rmdir "$home/cgroup2"
+  fi
+}
+
 mount_cgroups() {
   local mount name controllers
   if [ "$1" = /sys/fs/cgroup ]; then
@@ -145,11 +155,13 @@ mount_cgroups() {
   # The controllers are asked for before the host's view of them is covered.
   declare -A options
   for mount in "$@"; do
+    [ "$mount" != /sys/fs/cgroup/unified ] || continue
     controllers=$(findmnt --noheadings --raw --output FS-OPTIONS --mountpoint "$mount" | tail -1)
     options[$mount]=$(tr ',' '\n' <<<"$controllers" | grep -vxE 'r[wo]|xattr|clone_children|release_agent=.*' | paste -sd,)
   done
   mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
   for mount in "$@"; do
+    [ "$mount" != /sys/fs/cgroup/unified ] || continue
     mkdir "$mount"
     mount -t cgroup -o "${options[$mount]}" cgroup "$mount"
     for name in ${options[$mount]//,/ }; do
@@ -268,7 +280,7 @@ inventory() {
   ip -oneline link | awk -F': ' '{ sub(/@.*/, "", $2); print "network link " $2 }'
   find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null || true
   # Not counted is what podman itself keeps: the parent of all containers, conmon's and, under v1, those of former pods.
-  find /sys/fs/cgroup/ -mindepth 1 -type d -printf 'cgroup %P\n' | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
+  find /sys/fs/cgroup/ "$home/cgroup2/" -mindepth 1 -type d -printf 'cgroup %P\n' 2>/dev/null | grep -vE '[/ ]libpod_parent(/conmon|/[0-9a-f]{64})?$' || true
   find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun: %f\n' 2>/dev/null || true
   find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version -printf 'state of ucrun: %P\n' 2>/dev/null || true
   find "$home/overlays" -mindepth 1 -printf 'overlay of ucrun: %P\n' 2>/dev/null || true
@@ -307,6 +319,7 @@ run_inside() {
   shift
   mount_cgroups "${mounts[@]}"
   mount_private_directories
+  mount_cgroup2 "${mounts[0]}"
   ip link set lo up
   write_settings
 

@@ -36,6 +36,7 @@ packages=(
   slirp4netns uidmap
 )
 networks=(aardvark-dns netavark)
+system=(mmdebstrap) # what makes the system that tests boot, from the host's mirror: Ubuntu has none of Debian
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
 older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
 
@@ -75,6 +76,7 @@ if [ "$id $version" = 'ubuntu 22.04' ]; then
 else
   packages+=("${networks[@]}" "${compose[@]}")
 fi
+[ "$id" != debian ] || packages+=("${system[@]}")
 
 # dpkg-query fails when it does not know one of the names, and lists the others all the same.
 missing_packages() {
