@@ -20,7 +20,7 @@ import {
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { arch as hostArch } from 'node:process';
 import { parseArgs } from 'node:util';
-import { type Bundle, bundle, codeCache } from './bundle.ts';
+import { type Bundle, bundle } from './bundle.ts';
 import { licensesOf } from './licenses.ts';
 import { withoutSymbols } from './without-symbols.ts';
 
@@ -39,6 +39,18 @@ const { arch, commit, entry } = options;
 if (arch !== 'x64' && arch !== 'arm64') fail(`cannot build for "${arch}": ARCH is x64 or arm64`);
 const isNative = arch === hostArch;
 const output = resolve(options.output ?? join(root, isNative ? 'dist/ucrun' : `dist/ucrun-${arch}`));
+
+/**
+ * With these options the code caches, and so the executable, are the same each time: V8 orders tables by hashes, whose seed is
+ * otherwise random, and what other threads do leaves traces in unused bytes.
+ */
+const repeatable = ['--predictable', '--random-seed=1'];
+/** Makes the code cache of a script, in a process that has done nothing else. Node makes that of the main script itself. */
+const makeCodeCache = `
+  const [, name] = process.argv;
+  const script = new (require('node:vm').Script)(fs.readFileSync(name, 'utf8'), { filename: name });
+  fs.writeFileSync(name + '.cache', script.createCachedData());
+`;
 
 const texts = { __UCRUN_VERSION__: manifest.version, __UCRUN_COMMIT__: commit };
 const { scripts, packages } = await bundle(entry, texts);
@@ -63,13 +75,15 @@ function embed(scripts: Bundle['scripts'], executable: string): void {
       write(name, script.code);
       write(`${name}.map`, script.map);
       if (name === 'main.cjs') continue;
-      write(`${name}.cache`, isNative ? codeCache(name, script) : '');
+      if (isNative)
+        execFileSync(nodeFor(hostArch), [...repeatable, '--eval', makeCodeCache, name], { cwd: work });
+      else write(`${name}.cache`, '');
       assets.push(name, `${name}.cache`);
     }
     write('sea.json', JSON.stringify(seaConfig(assets, temporary)));
     write('node', withoutSymbols(readFileSync(nodeFor(arch))));
     // In that folder, as the script's path gets into the executable and into its stack traces.
-    execFileSync(nodeFor(hostArch), ['--build-sea', 'sea.json'], {
+    execFileSync(nodeFor(hostArch), [...repeatable, '--build-sea', 'sea.json'], {
       cwd: work,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -1,5 +1,4 @@
 import { basename, join } from 'node:path';
-import { Script } from 'node:vm';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /** Global names that stand for a text, such as the version. */
@@ -64,11 +63,6 @@ export async function bundle(entry: string, texts: Texts): Promise<Bundle> {
   return { scripts, packages: [...packages].sort() };
 }
 
-/** The code cache of a script other than the main one, whose cache Node makes itself. */
-export function codeCache(name: string, { code }: BundledScript): Uint8Array {
-  return new Script(code, { filename: name }).createCachedData();
-}
-
 async function split(entry: string, texts: Texts): Promise<Chunks> {
   const { metafile, outputFiles } = await build({
     ...common,
@@ -77,6 +71,8 @@ async function split(entry: string, texts: Texts): Promise<Chunks> {
     splitting: true,
     outdir: 'chunks',
     metafile: true,
+    // What it gives to require() asks for its own files in a way that no bundler follows.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     // The scripts' own maps are made from these.
     sourcemap: 'inline',
     define: {
