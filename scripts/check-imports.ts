@@ -8,12 +8,13 @@ import { dirname, join, normalize, resolve } from 'node:path';
 
 /** Whose code a folder may use. Anything in `types` may be named in `import type` only. */
 const allowed: Readonly<Record<string, { code: readonly string[]; types: readonly string[] }>> = {
-  cli: { code: ['runtime', 'machine', 'forward', 'unikernel', 'base', 'host'], types: [] },
+  cli: { code: ['runtime', 'machine', 'forward', 'setup', 'unikernel', 'base', 'host'], types: [] },
   runtime: { code: ['forward', 'unikernel', 'base', 'host'], types: [] },
   machine: { code: ['forward', 'unikernel', 'base', 'host'], types: [] },
   forward: { code: ['base', 'host'], types: [] },
   host: { code: ['unikernel', 'base'], types: [] },
   unikernel: { code: ['base'], types: ['host'] },
+  setup: { code: ['base'], types: [] },
   base: { code: [], types: [] },
 };
 

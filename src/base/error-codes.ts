@@ -32,6 +32,8 @@ export const errorCodes = {
   UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
   UNIKERNEL_IN_USE: 'a container uses the unikernel',
   OCI_IMAGE_INVALID: 'an OCI image is damaged, or has no unikernel in it that a registry can hold',
+  ENGINE_CONFIG_INVALID: "an engine's configuration file cannot be read, or not be added to",
+  ENGINE_CONFIG_CHANGED: 'somebody has changed what "ucrun setup" wrote into an engine\'s configuration',
   TOOL_MISSING: 'a program that the command calls is not installed',
   TOOL_FAILED: 'a program that the command called has failed',
   STATE_BROKEN: "a container's record cannot be read",
