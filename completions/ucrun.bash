@@ -92,7 +92,7 @@ _ucrun() {
   if [[ -z $words ]]; then
     case $verb in
       '')
-        words='create start state kill delete run exec pause resume ps list events update spec features image completion help'
+        words='create start state kill delete run exec pause resume ps list events update spec features image setup completion help'
         [[ $current != -* ]] || words='--root --log --log-format --debug --systemd-cgroup --version --help -v -h'
         ;;
       create) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring' ;;
@@ -125,6 +125,13 @@ _ucrun() {
         ;;
       list) words='--quiet --format' ;;
       spec) words='--bundle --rootless' ;;
+      setup)
+        if [[ $current == -* ]]; then
+          words='--default --remove --dry-run'
+        elif [[ $positionals -eq 0 ]]; then
+          words='podman docker containerd crio'
+        fi
+        ;;
       image) words=$(_ucrun_image "$current" "$positionals") ;;
     esac
   fi

@@ -1,6 +1,6 @@
 # fish completion for ucrun
 
-set -l verbs create start state kill delete run exec pause resume ps list events update spec features image completion help
+set -l verbs create start state kill delete run exec pause resume ps list events update spec features image setup completion help
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 function __ucrun_ids
@@ -46,6 +46,7 @@ complete -c ucrun -n $first -a update -d 'change the limits of a container'
 complete -c ucrun -n $first -a spec -d 'write an example specification'
 complete -c ucrun -n $first -a features -d 'print what the runtime can do'
 complete -c ucrun -n $first -a image -d 'list, make, move and remove the unikernels that SERVICE_NAME can name'
+complete -c ucrun -n $first -a setup -d "put ucrun into an engine's configuration"
 complete -c ucrun -n $first -a completion -d 'print a script that completes command lines'
 complete -c ucrun -n $first -a help -d 'list the commands, or explain one'
 
@@ -67,6 +68,10 @@ complete -c ucrun -n '__fish_seen_subcommand_from list' -s q -l quiet -d 'ids on
 complete -c ucrun -n '__fish_seen_subcommand_from list ps' -s f -l format -x -a 'table json' -d form
 complete -c ucrun -n '__fish_seen_subcommand_from update' -s r -l resources -r -F -d 'new limits'
 complete -c ucrun -n '__fish_seen_subcommand_from spec' -l rootless -d 'for users other than root'
+complete -c ucrun -n '__fish_seen_subcommand_from setup' -a 'podman docker containerd crio' -d engine
+complete -c ucrun -n '__fish_seen_subcommand_from setup' -l default -d 'make it the runtime of every container'
+complete -c ucrun -n '__fish_seen_subcommand_from setup' -l remove -d 'take it out again'
+complete -c ucrun -n '__fish_seen_subcommand_from setup' -l dry-run -d 'only show what would change'
 
 set -l image '__fish_seen_subcommand_from image'
 set -l first_of_image "$image; and not __fish_seen_subcommand_from ls inspect add import rm pack pull push"

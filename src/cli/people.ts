@@ -34,6 +34,9 @@ a container that carries a unikernel becomes a virtual machine, every other cont
 The commands with an id, and list, spec and features, are those that engines use.
 "ucrun help COMMAND" explains one; "man ucrun" says more.`;
 
+/** What `setup` is for. */
+const setupHelp = "put ucrun into an engine's configuration";
+
 /** What `image` is for. */
 const imageHelp = 'list, make, move and remove the unikernels that SERVICE_NAME can name';
 
@@ -57,18 +60,40 @@ export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): P
   const run = runner(env, (found) => {
     status = found;
   });
-  await commands(line, run).parseAsync(argumentsFor(line));
+  await commands(line, run, env).parseAsync(argumentsFor(line));
   return status;
 }
 
 const generalHint = 'ucrun --help lists the commands';
 
-function commands(line: CommandLine, run: Run): Argv {
+function commands(line: CommandLine, run: Run, env: NodeJS.ProcessEnv): Argv {
   const parser = yargs().scriptName('ucrun').usage(`ucrun [OPTIONS] COMMAND\n\n${description}`);
   // Only the help and the completion see these: a line with such a verb goes another way.
   for (const [verb, help] of Object.entries(ociVerbs)) parser.command(verb, help);
   return parser
     .command('image', imageHelp, (image) => addImageCommands(image, run))
+    .command(
+      'setup [engine]',
+      setupHelp,
+      (command) =>
+        command
+          .positional('engine', { type: 'string', describe: 'podman, docker, containerd or crio' })
+          .option('default', {
+            type: 'boolean',
+            default: false,
+            describe: 'make ucrun the runtime of every container',
+          })
+          .option('remove', {
+            type: 'boolean',
+            default: false,
+            describe: 'take it out again; without an engine, of all of them',
+          })
+          .option('dry-run', { type: 'boolean', default: false, describe: 'only show what would change' }),
+      async ({ engine, default: isDefault, remove, dryRun }) => {
+        const { runSetup } = await import('./setup/command.ts');
+        runSetup({ engine, isDefault, remove, isDryRun: dryRun }, env);
+      },
+    )
     .completion('completion', 'print a script that completes command lines in bash or zsh')
     .command('help [command]', 'show this, or what a command is for')
     .version(ucrunVersion())

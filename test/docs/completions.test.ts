@@ -5,10 +5,11 @@ import t from 'tap';
 import { imageOperands } from '../../src/cli/image/commands.ts';
 import { fileOptions, settingOptions } from '../../src/cli/image/definition-options.ts';
 import { ociVerbs } from '../../src/cli/people.ts';
+import { engineNames } from '../../src/setup/engine.ts';
 
 const verbs = Object.keys(ociVerbs)
   .flatMap((entry) => entry.split(', ').map((verb) => verb.split(' ')[0] ?? ''))
-  .concat('image', 'completion', 'help');
+  .concat('image', 'setup', 'completion', 'help');
 
 /** Under their first names. */
 const imageCommands = Object.keys(imageOperands)
@@ -44,6 +45,12 @@ for (const { shell, file, check, entry } of shells) {
   t.test(`${file} has every command and global option`, async (t) => {
     for (const verb of verbs) t.match(text, new RegExp(entry(verb)), verb);
     for (const option of ['root', 'log', 'log-format', 'debug', 'version', 'help'])
+      t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
+  });
+
+  t.test(`${file} has the engines and options of setup`, async (t) => {
+    for (const engine of engineNames) t.match(text, new RegExp(`\\b${engine}\\b`), engine);
+    for (const option of ['default', 'remove', 'dry-run'])
       t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
   });
 
@@ -109,6 +116,14 @@ const cases: readonly [words: string[], expected: string[]][] = [
     ['microvm', 'q35'],
   ],
   [['ucrun', 'image', 'pull', '--tls'], ['--tls-verify=false']],
+  [
+    ['ucrun', 'setup', 'c'],
+    ['containerd', 'crio'],
+  ],
+  [
+    ['ucrun', 'setup', 'podman', '--d'],
+    ['--default', '--dry-run'],
+  ],
   [['ucrun', 'create', '--bundle', '/b', '--pid'], ['--pid-file']],
 ];
 
@@ -158,5 +173,6 @@ t.test(
     t.ok(complete('ucrun image inspect ').includes('hello'));
     t.strictSame(complete('ucrun image p').sort(), ['pack', 'pull', 'push']);
     t.strictSame(complete('ucrun image pack --lo'), ['--load']);
+    t.strictSame(complete('ucrun setup c').sort(), ['containerd', 'crio']);
   },
 );

@@ -89,7 +89,7 @@ t.test('the manual has every command and option', async (t) => {
       described.some((name) => name === verb || name.startsWith(`${verb} `)),
       verb,
     );
-  const helps = [help(), ...imageCommands.map((name) => help('image', name))];
+  const helps = [help(), help('setup'), ...imageCommands.map((name) => help('image', name))];
   const options = helps.join('\n').match(/(?<= )--[a-z-]+/g) ?? [];
   t.ok(options.length > 6);
   // Options that are told of together have one \`Fl\`.

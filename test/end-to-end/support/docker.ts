@@ -12,6 +12,8 @@ import { waitFor } from './wait.ts';
 export interface Docker extends Engine {
   /** Give docker images that podman has. */
   load(...images: readonly string[]): Promise<void>;
+  /** Have it read its configuration again. */
+  reload(): void;
   /** Remove all containers, end docker, and take away what it leaves. */
   stop(): Promise<void>;
 }
@@ -26,9 +28,9 @@ const client = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
  * Start a docker. It is in a network namespace of its own, where its rules of iptables and its forwarding are in no one's way, and
  * which a pair of network devices joins to the test's. Containers have addresses below 172.31.NUMBER.
  * @param number not that of another docker at the same time
- * @param brokenRuntime what {@link makeBrokenRuntime} made
+ * @param brokenRuntime what {@link makeBrokenRuntime} made; undefined: it has its runtimes from /etc/docker/daemon.json
  */
-export async function startDocker(number: number, brokenRuntime: string): Promise<Docker> {
+export async function startDocker(number: number, brokenRuntime: string | undefined): Promise<Docker> {
   const name = `ucrun-docker-${number}`;
   const folder = join('/run', name);
   const dataRoot = join(scratch, name);
@@ -44,11 +46,11 @@ export async function startDocker(number: number, brokenRuntime: string): Promis
     [
       // Not by `ip netns exec`, which would mount another /sys, without the cgroups.
       ...[`--net=/run/netns/${name}`, 'dockerd'],
-      ...['--config-file', join(folder, 'daemon.json'), '--pidfile', join(folder, 'pid')],
+      ...['--pidfile', join(folder, 'pid'), '--experimental'],
       ...['--data-root', dataRoot, '--exec-root', join(folder, 'exec'), '--host', `unix://${folder}/socket`],
       ...['--bip', `172.31.${number}.1/24`, '--cgroup-parent', `/${name}`],
       ...['--exec-opt', 'native.cgroupdriver=cgroupfs'],
-      ...['--add-runtime', `ucrun=${ucrun}`, '--add-runtime', `broken=${brokenRuntime}`, '--experimental'],
+      ...(brokenRuntime === undefined ? [] : runtimesOf(brokenRuntime, join(folder, 'daemon.json'))),
     ],
     { stdio: ['ignore', log.fd, log.fd] },
   );
@@ -75,6 +77,7 @@ export async function startDocker(number: number, brokenRuntime: string): Promis
       for (const image of images)
         await output('sh', ['-c', `podman save ${quote(image)} | ${quote(client)} load`], { env });
     },
+    reload: () => void daemon.kill('SIGHUP'),
     async stop() {
       const containers = (await outputOf(docker, ['ps', '--all', '--quiet'])).split('\n');
       for (const container of containers) if (container !== '') await docker.remove(container);
@@ -102,6 +105,11 @@ export async function startDocker(number: number, brokenRuntime: string): Promis
   const accept = ['iptables', '-I', 'DOCKER-USER', '-i', uplink, '-j', 'ACCEPT'];
   await output('ip', ['netns', 'exec', name, ...accept]);
   return docker;
+}
+
+function runtimesOf(brokenRuntime: string, configFile: string): readonly string[] {
+  const runtimes = ['--add-runtime', `ucrun=${ucrun}`, '--add-runtime', `broken=${brokenRuntime}`];
+  return ['--config-file', configFile, ...runtimes];
 }
 
 const uplink = 'uplink';

@@ -1,0 +1,28 @@
+import { RuntimeError } from '../../base/runtime-error.ts';
+import { runProgram } from '../../host/processes.ts';
+import { crioDropIn, crioRuntime } from '../../setup/crio.ts';
+import type { EngineSetup, FoundEngine, SetupContext } from './engine-setup.ts';
+import { lastLine } from './last-line.ts';
+
+export const crioFile = '/etc/crio/crio.conf.d/ucrun.conf';
+
+/** CRI-O: a file of ours in its crio.conf.d. */
+export function crioSetup({ wish, env }: SetupContext, crio: FoundEngine): EngineSetup {
+  return {
+    title: `CRI-O ${crio.versionText}`,
+    path: crioFile,
+    plan: () => crioDropIn(wish),
+    validate() {
+      const { status, stdout, stderr } = runProgram(crio.program, ['config'], { env });
+      const found = status === 0 ? crioRuntime({ path: 'crio config', text: stdout }) : undefined;
+      if (found === wish.ucrun) return;
+      throw new RuntimeError('TOOL_FAILED', `crio does not make of ${crioFile} what it should`, {
+        hint: status === 0 ? '"crio config" has no runtime "ucrun"' : `crio says: ${lastLine(stderr)}`,
+      });
+    },
+    nextSteps: [
+      'restart CRI-O: systemctl restart crio',
+      ...(wish.isDefault ? [] : ['then pods of a RuntimeClass with the handler "ucrun" run with it']),
+    ],
+  };
+}

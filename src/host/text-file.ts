@@ -1,0 +1,109 @@
+import {
+  chownSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { isErrno } from '../base/errno.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+
+/**
+ * The text of a file that others wrote.
+ * @returns undefined if it is not there
+ * @throws RuntimeError HOST_FAILED if it cannot be read, or is none in UTF-8, which could not be written again as it was
+ */
+export function readForeignText(path: string): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (cause instanceof TypeError)
+      throw new RuntimeError('HOST_FAILED', `${path} is not a text in UTF-8`, { cause });
+    throw new RuntimeError('HOST_FAILED', `cannot read ${path}`, { cause, hint: 'run the command as root' });
+  }
+}
+
+/**
+ * Write a file whole or not at all, in the place where a link leads. It keeps its mode and its owner; a new one is readable by all.
+ * @returns the directories that had to be made for it, the outermost first
+ * @throws RuntimeError HOST_FAILED
+ */
+export function replaceText(path: string, text: string): readonly string[] {
+  const place = placeOf(path);
+  const before = statSync(place, { throwIfNoEntry: false });
+  const beside = `${place}.ucrun-${process.pid}`;
+  try {
+    const made = makeParents(dirname(place));
+    const fd = openSync(beside, 'wx', 0o600);
+    try {
+      writeFileSync(fd, text);
+      fchmodSync(fd, before === undefined ? 0o644 : before.mode & 0o7777);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    if (before !== undefined) chownSync(beside, before.uid, before.gid);
+    renameSync(beside, place);
+    return made;
+  } catch (cause) {
+    rmSync(beside, { force: true });
+    throw new RuntimeError('HOST_FAILED', `cannot write ${place}`, {
+      cause,
+      hint: 'run the command as root',
+    });
+  }
+}
+
+/**
+ * Remove a file, and those of these directories that are empty then.
+ * @throws RuntimeError HOST_FAILED
+ */
+export function removeText(path: string, directories: readonly string[]): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (cause) {
+    throw new RuntimeError('HOST_FAILED', `cannot remove ${path}`, {
+      cause,
+      hint: 'run the command as root',
+    });
+  }
+  for (const directory of [...directories].reverse()) {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
+  }
+}
+
+/** Where a link leads. @throws RuntimeError HOST_FAILED if that is nowhere */
+function placeOf(path: string): string {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path;
+  try {
+    return realpathSync(path);
+  } catch (cause) {
+    throw new RuntimeError('HOST_FAILED', `${path} is a link to a file that is missing`, {
+      cause,
+      hint: 'make that file, or remove the link',
+    });
+  }
+}
+
+function makeParents(directory: string): readonly string[] {
+  const missing: string[] = [];
+  for (let path = directory; statSync(path, { throwIfNoEntry: false }) === undefined; path = dirname(path))
+    missing.unshift(path);
+  for (const path of missing) mkdirSync(path, { mode: 0o755 });
+  return missing;
+}
