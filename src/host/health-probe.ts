@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { probeProgram } from '../unikernel/health-probe.ts';
+import { hasAccepted, userStackConnections } from '../unikernel/network/user-connections.ts';
 import type { GuestProbe, HttpProbe, ProbeOrder, SandboxInit, TcpProbe } from '../unikernel/probe-order.ts';
-import { hasAccepted, userStackConnections } from '../unikernel/user-stack.ts';
 import { processStartTime } from './processes.ts';
 import { qmpReturn } from './qmp.ts';
 

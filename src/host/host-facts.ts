@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { parseIdMap } from '../unikernel/id-mapping.ts';
 import type { IdMapping } from '../unikernel/spec.ts';
 import { exists, readTextIfThere } from './files.ts';
@@ -19,6 +19,20 @@ export function findDevice(path: string): DeviceNode | undefined {
   const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn));
   const minor = Number((device & 0xffn) | ((device >> 12n) & ~0xffn));
   return { path, major, minor };
+}
+
+/**
+ * Whether a device is there and has a driver, which opening it loads: a node alone is no proof.
+ * @param path of a device that does nothing when it is opened
+ */
+export function canOpenDevice(path: string): boolean {
+  if (findDevice(path) === undefined) return false;
+  try {
+    closeSync(openSync(path, 'r+'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether every user may read and write a file; not if it is missing. */

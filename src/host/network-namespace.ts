@@ -1,13 +1,8 @@
 import { statSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
-import {
-  factsBatch,
-  type NamespaceFacts,
-  parseNamespaceFacts,
-  type TapPlan,
-  tapBatches,
-  tapTeardown,
-} from '../unikernel/network-plan.ts';
+import { factsBatch, type NamespaceFacts, parseNamespaceFacts } from '../unikernel/network/facts.ts';
+import { tapBatches, tapTeardown } from '../unikernel/network/tap-batches.ts';
+import type { TapCard } from '../unikernel/network/types.ts';
 import { readTextIfThere } from './files.ts';
 import { type Finished, runProgram } from './processes.ts';
 
@@ -21,7 +16,7 @@ export function namespaceId(namespacePath: string): string | undefined {
 }
 
 /**
- * The interfaces and default routes of a network namespace.
+ * The interfaces and routes of a network namespace.
  * @param namespacePath such as `/proc/PID/ns/net`
  * @param pid of a process in it
  * @throws RuntimeError HOST_FAILED
@@ -38,28 +33,26 @@ export function readNamespaceFacts(namespacePath: string, pid: number): Namespac
 }
 
 /**
- * Make the tap and join it to its interface; two programs in one shell. What a failure leaves is removed again.
+ * Make the taps and join each to its interface; two programs in one shell, however many there are. What a failure leaves is removed
+ * again.
  * @throws RuntimeError HOST_FAILED
  */
-export function makeTap(namespacePath: string, plan: TapPlan, ownerUid: number): void {
-  const { ip, tc } = tapBatches(plan, ownerUid);
+export function makeTaps(namespacePath: string, taps: readonly TapCard[], ownerUid: number): void {
+  const { ip, tc } = tapBatches(taps, ownerUid);
+  const pairs = taps.map(({ tap, link }) => `"${tap}" to "${link}"`).join(', ');
   try {
-    inNamespace(
-      namespacePath,
-      bothBatches,
-      `${ip}${separator}\n${tc}`,
-      `join tap "${plan.tap}" to "${plan.link}"`,
-    );
+    inNamespace(namespacePath, bothBatches, `${ip}${separator}\n${tc}`, `join tap ${pairs}`);
   } catch (error) {
-    removeTap(namespacePath, plan);
+    removeTaps(namespacePath, taps);
     throw error;
   }
 }
 
-/** Remove the tap and the redirection. That they, or the namespace, are gone already is no error. */
-export function removeTap(namespacePath: string, plan: TapPlan): void {
-  const { ip, tc } = tapTeardown(plan);
-  run(namespacePath, bothBatches, `${ip}${separator}\n${tc}`);
+/** Remove taps and redirections. That some of them, or the namespace, are gone already is no error. */
+export function removeTaps(namespacePath: string, taps: readonly TapCard[]): void {
+  const { ip, tc } = tapTeardown(taps);
+  // A line that fails must not keep the others from being tried.
+  run(namespacePath, bothBatches, `${ip}${separator}\n${tc}`, { BATCH_OPTIONS: '-force' });
 }
 
 const separator = '#';
@@ -71,9 +64,9 @@ const bothBatches = [
 batch=
 while IFS= read -r line && [ "$line" != '${separator}' ]; do batch="$batch$line
 "; done
-printf %s "$batch" | ip -batch -
+printf %s "$batch" | ip $BATCH_OPTIONS -batch -
 status=$?
-tc -batch - && exit "$status"`,
+tc $BATCH_OPTIONS -batch - && exit "$status"`,
 ];
 
 function inNamespace(
@@ -95,9 +88,14 @@ function inNamespace(
   );
 }
 
-function run(namespacePath: string, command: readonly string[], input: string): Finished {
+function run(
+  namespacePath: string,
+  command: readonly string[],
+  input: string,
+  env: NodeJS.ProcessEnv = {},
+): Finished {
   return runProgram('/usr/bin/nsenter', [`--net=${namespacePath}`, '--', ...command], {
-    env: { PATH: toolPath },
+    env: { PATH: toolPath, ...env },
     input,
   });
 }

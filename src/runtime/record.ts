@@ -2,12 +2,12 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
-import type { NetworkMode, NetworkPlan } from '../unikernel/network-plan.ts';
+import type { NetworkMode, NetworkPlan, TapCard } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /** Raised when a record's form changes, so that a later ucrun knows what it reads. */
-const recordVersion = 1;
+const recordVersion = 2;
 
 /** What ucrun remembers of a unikernel container between the engine's calls. */
 export interface ContainerRecord {
@@ -33,9 +33,7 @@ export interface ContainerRecord {
   /** What the network became; undefined until start, and of containers that an older ucrun started. */
   readonly joined: NetworkPlan | undefined;
   /** What was set up in the network namespace, and is to be removed from it; undefined until start. */
-  readonly tap:
-    | { readonly namespaceId: string; readonly plan: Extract<NetworkPlan, { kind: 'tap' }> }
-    | undefined;
+  readonly taps: { readonly namespaceId: string; readonly cards: readonly TapCard[] } | undefined;
 }
 
 /** What is known of the network at create; the rest is read at start. */
@@ -48,6 +46,7 @@ export interface NetworkIntent {
   readonly isShared: boolean;
   readonly isRootless: boolean;
   readonly hasTun: boolean;
+  readonly hasVhost: boolean;
   readonly ports: readonly PortMapping[];
   /** The host file that is the container's /etc/resolv.conf. */
   readonly resolvConf: string | undefined;
@@ -55,9 +54,9 @@ export interface NetworkIntent {
 
 /** The record's fields that create does not have to fill. */
 export function newRecord(
-  fields: Omit<ContainerRecord, 'version' | 'init' | 'joined' | 'tap'>,
+  fields: Omit<ContainerRecord, 'version' | 'init' | 'joined' | 'taps'>,
 ): ContainerRecord {
-  return { version: recordVersion, ...fields, init: undefined, joined: undefined, tap: undefined };
+  return { version: recordVersion, ...fields, init: undefined, joined: undefined, taps: undefined };
 }
 
 /** Keep a record. It may hold the container's environment, so only its owner can read it. */

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { namespaceId, removeTap } from '../host/network-namespace.ts';
+import { namespaceId, removeTaps } from '../host/network-namespace.ts';
 import { removeOverlayDirectory } from '../host/overlay-directory.ts';
 import { releaseUids } from '../host/uid-pool.ts';
 import type { ContainerRecord } from './record.ts';
@@ -14,11 +14,11 @@ export function removeState(paths: StatePaths, record: ContainerRecord | undefin
   const namespacePath = record?.network.namespacePath;
   // A namespace of the container's own is gone; a path that the engine gave may by now lead to another's.
   if (
-    record?.tap !== undefined &&
+    record?.taps !== undefined &&
     namespacePath !== undefined &&
-    namespaceId(namespacePath) === record.tap.namespaceId
+    namespaceId(namespacePath) === record.taps.namespaceId
   )
-    removeTap(namespacePath, record.tap.plan);
+    removeTaps(namespacePath, record.taps.cards);
   releaseUids(paths.stateRoot, paths.directory);
   removeOverlayDirectory(paths.overlays);
   rmSync(paths.directory, { recursive: true, force: true });

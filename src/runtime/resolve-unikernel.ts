@@ -4,7 +4,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { checkQcow2Volume } from '../host/disk-image.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { findVirtiofsd } from '../host/find-virtiofsd.ts';
-import { findDevice, isOpenToAll } from '../host/host-facts.ts';
+import { canOpenDevice, findDevice, isOpenToAll } from '../host/host-facts.ts';
 import { kernelFormatOf, withVersion } from '../host/kernel-file.ts';
 import { proveKvm } from '../host/kvm-proof.ts';
 import { type OwnKernel, readNanosKernel } from '../host/nanos-image.ts';
@@ -140,6 +140,7 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
     isShared: isSharedNamespace(spec, namespace?.path),
     isRootless: !call.isHostRoot,
     hasTun: findDevice('/dev/net/tun') !== undefined,
+    hasVhost: canOpenDevice('/dev/vhost-net'),
     ports,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
   };

@@ -3,19 +3,20 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readStartIfThere, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { writeNanosOverlay } from '../host/nanos-image.ts';
-import { makeTap, namespaceId, readNamespaceFacts, removeTap } from '../host/network-namespace.ts';
+import { makeTaps, namespaceId, readNamespaceFacts, removeTaps } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
 import { fileServers } from '../unikernel/file-servers.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
-import { type NetworkPlan, planNetwork } from '../unikernel/network-plan.ts';
+import { planNetwork } from '../unikernel/network/plan.ts';
+import type { NetworkPlan } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { Call, ContainerCall } from './container.ts';
-import { type ContainerRecord, type NetworkIntent, readRecord, writeRecord } from './record.ts';
+import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /**
@@ -38,18 +39,21 @@ export function startContainer(call: ContainerCall): never {
 export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerRecord, pid: number): void {
   const record = { ...created, init: { pid, startTime: requireStartTime(pid) } };
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
-  // A start that failed half-way may have left a tap.
-  if (record.tap !== undefined) removeTap(namespacePath, record.tap.plan);
-  const network = planFor(record.network, namespacePath, pid);
+  // A start that failed half-way may have left taps.
+  if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards);
+  const network = planFor(record, namespacePath, pid);
   call.log('network planned', { ...network });
   if (network.kind === 'user') requireFreePorts(pid, network.ports);
   // Written down first: whoever dies in between, delete knows what to remove.
   writeRecord(paths, {
     ...record,
     joined: network,
-    tap: network.kind === 'tap' ? { namespaceId: requireNamespace(namespacePath), plan: network } : undefined,
+    taps:
+      network.kind === 'tap'
+        ? { namespaceId: requireNamespace(namespacePath), cards: network.taps }
+        : undefined,
   });
-  if (network.kind === 'tap') makeTap(namespacePath, network, record.uid.host);
+  if (network.kind === 'tap') makeTaps(namespacePath, network.taps, record.uid.host);
   const support = guests[record.machine.guest];
   const input = { ...record.guest, network: network.kind === 'none' ? undefined : network.guest };
   const klog =
@@ -63,6 +67,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
     exitValues: support.exitValues,
+    notes: network.notes.map((note) => `network: ${note}`),
   });
   call.log('launch script written', { path: paths.launchScript });
   // It may hold the container's environment: for the monitor's user only.
@@ -113,7 +118,11 @@ function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
 /** Far more than any has. Other containers of its pod may write to it. */
 const maxResolvConfBytes = 64 * 1024;
 
-function planFor(intent: NetworkIntent, namespacePath: string, pid: number): NetworkPlan {
+function planFor(
+  { network: intent, machine }: ContainerRecord,
+  namespacePath: string,
+  pid: number,
+): NetworkPlan {
   const resolvConf =
     intent.resolvConf === undefined ? undefined : readStartIfThere(intent.resolvConf, maxResolvConfBytes);
   return planNetwork({
@@ -123,7 +132,11 @@ function planFor(intent: NetworkIntent, namespacePath: string, pid: number): Net
     isShared: intent.isShared,
     isRootless: intent.isRootless,
     hasTun: intent.hasTun,
+    hasVhost: intent.hasVhost,
     ports: intent.ports,
     nameServers: parseNameServers(resolvConf ?? ''),
+    guest: machine.guest,
+    abilities: guests[machine.guest].network,
+    cpus: machine.cpus,
   });
 }

@@ -1,5 +1,5 @@
 import { findChild, runProgram } from '../host/processes.ts';
-import { guestAddress } from '../unikernel/network-plan.ts';
+import { guestAddress, guestAddresses } from '../unikernel/network/plan.ts';
 import type { ContainerCall } from './container.ts';
 import { isAlive } from './init-process.ts';
 import { readRecord } from './record.ts';
@@ -24,7 +24,8 @@ export function containerState(call: ContainerCall): Printed {
   const { guest, model, accelerator, qemu } = record.machine;
   const monitor =
     record.init !== undefined && isAlive(record.init) ? findChild(record.init.pid, qemu) : undefined;
-  const address = guestAddress(record.joined);
+  const { joined } = record;
+  const address = guestAddress(joined);
   const shown = {
     ...state,
     bundle: record.bundle,
@@ -35,8 +36,16 @@ export function containerState(call: ContainerCall): Printed {
       'ucrun.state.machine': model,
       'ucrun.state.accelerator': accelerator.kind,
       ...(monitor === undefined ? {} : { 'ucrun.state.pid': String(monitor) }),
-      ...(record.joined === undefined ? {} : { 'ucrun.state.network': record.joined.kind }),
-      ...(address === undefined ? {} : { 'ucrun.state.address': address }),
+      ...(joined === undefined ? {} : { 'ucrun.state.network': joined.kind }),
+      ...(joined === undefined || joined.notes.length === 0
+        ? {}
+        : { 'ucrun.state.network.note': joined.notes.join('; ') }),
+      ...(address === undefined
+        ? {}
+        : {
+            'ucrun.state.address': address,
+            'ucrun.state.addresses': guestAddresses(joined).join(','),
+          }),
     },
   };
   // Indented as crun does it: test suites of engines look for `"status": "running"`.

@@ -102,9 +102,11 @@ function neededPortStart(spec: Spec, network: NetworkIntent): number | undefined
 }
 
 function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly DeviceNode[] {
+  const isTapPossible = !network.isHostNetwork && !network.isRootless && network.mode !== 'user';
   const wanted = [
     ...(machine.accelerator.kind === 'kvm' ? ['/dev/kvm'] : []),
-    ...(network.isHostNetwork || network.isRootless || network.mode === 'user' ? [] : ['/dev/net/tun']),
+    ...(isTapPossible ? ['/dev/net/tun'] : []),
+    ...(isTapPossible && network.hasVhost ? ['/dev/vhost-net'] : []),
   ];
   return wanted.flatMap((path) => findDevice(path) ?? []);
 }

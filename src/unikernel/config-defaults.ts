@@ -1,7 +1,7 @@
 import type { AcceleratorMode } from './accelerator.ts';
 import type { MachineModel } from './definition.ts';
 import type { MemoryLimitMode } from './memory-plan.ts';
-import type { NetworkMode } from './network-plan.ts';
+import type { NetworkMode } from './network/types.ts';
 
 /** What the administrator decides, checked. It is one value for all containers of the host. */
 export interface Config {

@@ -23,6 +23,8 @@ export interface LaunchRequest {
   /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
   readonly klog?: { readonly path: string; readonly offset: number } | undefined;
   readonly exitValues: ExitValues;
+  /** What the container's log is to say before the guest starts, each one line. */
+  readonly notes?: readonly string[];
 }
 
 /** The script that a container has before `start` wrote the real one. */
@@ -45,6 +47,7 @@ export function renderLaunchScript({
   graceMs,
   klog,
   exitValues,
+  notes = [],
 }: LaunchRequest): string {
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
@@ -65,7 +68,7 @@ switch_off() {
   timer=$!
 }
 trap switch_off TERM INT QUIT HUP PWR
-${served.start}# QEMU adds to this byte, so that there is room for the status when the file system is full.
+${notes.map((note) => `printf 'ucrun: %s\\n' ${shellQuote(note)} >&2\n`).join('')}${served.start}# QEMU adds to this byte, so that there is room for the status when the file system is full.
 printf . >${exitStatus}
 ${events.open}
 launching=1

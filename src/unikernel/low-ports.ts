@@ -1,5 +1,5 @@
 import { RuntimeError } from '../base/runtime-error.ts';
-import type { NetworkMode } from './network-plan.ts';
+import type { NetworkMode } from './network/types.ts';
 import type { PortMapping } from './ports.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { assertNever } from '../base/assert-never.ts';
 import { type HealthProbe, probeProgram } from './health-probe.ts';
-import { guestAddress, type NetworkPlan } from './network-plan.ts';
+import { guestAddress } from './network/plan.ts';
+import type { NetworkPlan } from './network/types.ts';
 
 /** What the process that stands for a health check has to do; all that it needs to know. */
 export type ProbeOrder =

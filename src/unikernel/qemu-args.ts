@@ -3,7 +3,7 @@ import { diskArgs, memoryArgs, memoryOption, shareArgs } from './disk-args.ts';
 import { guests } from './guests/index.ts';
 import type { MachinePlan } from './machine.ts';
 import { leastMicrovm, microvmMachine } from './microvm.ts';
-import type { NetworkPlan } from './network-plan.ts';
+import type { NetworkPlan } from './network/types.ts';
 import { type MachinePaths, sandboxPaths } from './sandbox-paths.ts';
 import { virtioDevice } from './virtio-device.ts';
 
@@ -130,12 +130,16 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
     case 'none':
       return ['-nic', 'none'];
     case 'tap':
-      return [
+      return network.taps.flatMap(({ tap, mtu, queues, vhost }, index) => [
         '-netdev',
-        `tap,id=net0,ifname=${network.tap},script=no,downscript=no`,
+        [
+          `tap,id=net${index},ifname=${tap},script=no,downscript=no`,
+          ...(queues > 1 ? [`queues=${queues}`] : []),
+          ...(vhost ? ['vhost=on'] : []),
+        ].join(','),
         '-device',
-        cardDevice(machine, network.guest.cards[0]?.mac, network.mtu),
-      ];
+        cardDevice(machine, { index, mac: network.guest.cards[index]?.mac, mtu, queues }),
+      ]);
     case 'user': {
       const forwards = network.ports.map(
         ({ protocol, host, guest }) => `,hostfwd=${protocol}::${host}-:${guest}`,
@@ -144,7 +148,7 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
         '-netdev',
         `user,id=net0,net=${network.subnet},ipv6=off${forwards.join('')}`,
         '-device',
-        cardDevice(machine, network.guest.cards[0]?.mac),
+        cardDevice(machine, { index: 0, mac: network.guest.cards[0]?.mac }),
       ];
     }
     default:
@@ -152,13 +156,24 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
   }
 }
 
-function cardDevice(machine: MachinePlan, mac: string | undefined, mtu?: number): string {
+interface CardDevice {
+  /** Of its backend. */
+  readonly index: number;
+  readonly mac: string | undefined;
+  readonly mtu?: number;
+  readonly queues?: number;
+}
+
+function cardDevice(machine: MachinePlan, { index, mac, mtu, queues = 1 }: CardDevice): string {
   return virtioDevice(machine, 'net', [
-    'netdev=net0',
+    `netdev=net${index}`,
     ...(mac === undefined ? [] : [`mac=${mac}`]),
     // No option ROM: there is nothing to boot from the network.
     ...(machine.bus === 'pci' ? ['romfile='] : []),
     // Not every card that mtu 1500 is told of can say so.
     ...(mtu === undefined ? [] : [`host_mtu=${mtu}`]),
+    ...(queues > 1 ? ['mq=on'] : []),
+    // An interrupt for each queue, one for their control and one for changes of the configuration.
+    ...(queues > 1 && machine.bus === 'pci' ? [`vectors=${2 * queues + 2}`] : []),
   ]);
 }

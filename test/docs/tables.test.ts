@@ -13,7 +13,9 @@ import { guestKinds } from '../../src/unikernel/guests/guest.ts';
 import { guests } from '../../src/unikernel/guests/index.ts';
 import { placeholders } from '../../src/unikernel/guests/raw.ts';
 import { exitStatuses } from '../../src/unikernel/launch-script.ts';
-import { type NetworkMode, parseNamespaceFacts, planNetwork } from '../../src/unikernel/network-plan.ts';
+import { parseNamespaceFacts } from '../../src/unikernel/network/facts.ts';
+import { planNetwork } from '../../src/unikernel/network/plan.ts';
+import type { NetworkMode } from '../../src/unikernel/network/types.ts';
 import { parsePorts } from '../../src/unikernel/ports.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
@@ -165,7 +167,7 @@ t.test('docs/guests.md and the manual name the ports of the exit protocol', asyn
       extraArgs: [],
       powerButton: true,
     },
-    { kind: 'none' },
+    { kind: 'none', notes: [] },
     '',
   );
   const port = (device: string) => new RegExp(`${device},iobase=(0x[0-9a-f]+)`).exec(args.join(' '))?.[1];
@@ -219,15 +221,33 @@ t.test("docs/guests.md has the limits of the guests' command lines", async (t) =
   }
 });
 
+const anywhere = {
+  isShared: false,
+  isRootless: false,
+  hasTun: true,
+  hasVhost: false,
+  ports: [],
+  nameServers: [],
+  guest: 'raw',
+  abilities: { cards: 8, ipv6: true, multiqueue: false },
+  cpus: 1,
+} as const;
+
 t.test('docs/network.md has what each mode gives', async (t) => {
   const address = { family: 'inet', scope: 'global', local: '10.0.0.2', prefixlen: 24 };
-  const link = { ifname: 'eth0', link_type: 'ether', address: '02:00:00:00:00:01', mtu: 1500 };
+  const link = {
+    ifname: 'eth0',
+    flags: ['UP'],
+    link_type: 'ether',
+    address: '02:00:00:00:00:01',
+    mtu: 1500,
+  };
   const ownNamespace = parseNamespaceFacts(
-    `${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n`,
+    `${JSON.stringify([{ ...link, addr_info: [address] }])}\n[]\n[]\n`,
     '',
   );
   const given = (mode: string, facts: Parameters<typeof planNetwork>[0]['facts'], isShared = false) => {
-    const request = { isShared, isRootless: false, hasTun: true, ports: [], nameServers: [] };
+    const request = { ...anywhere, isShared };
     try {
       return planNetwork({ ...request, mode: mode as NetworkMode, facts }).kind;
     } catch {
@@ -247,15 +267,7 @@ t.test('docs/network.md has what each mode gives', async (t) => {
 });
 
 t.test("docs/network.md has the user stack's addresses", async (t) => {
-  const plan = planNetwork({
-    mode: 'user',
-    facts: undefined,
-    isShared: false,
-    isRootless: false,
-    hasTun: true,
-    ports: [],
-    nameServers: [],
-  });
+  const plan = planNetwork({ ...anywhere, mode: 'user', facts: undefined });
   if (plan.kind !== 'user') throw new Error(plan.kind);
   const [card] = plan.guest.cards;
   const told = tableRows(sectionOf('docs/network.md', 'Addresses'));

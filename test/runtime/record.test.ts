@@ -29,6 +29,7 @@ const record = newRecord({
     isShared: false,
     isRootless: false,
     hasTun: true,
+    hasVhost: false,
     ports: [],
     resolvConf: undefined,
   },
@@ -59,10 +60,10 @@ t.test('readRecord() refuses a record that is cut, of another kind or of another
   const cases: readonly [text: string, problem: string][] = [
     ['', 'is not JSON'],
     [whole.slice(0, whole.length / 2), 'is not JSON'],
-    ['{}', 'has version undefined, not 1'],
-    ['null', 'has version undefined, not 1'],
-    ['[]', 'has version undefined, not 1'],
-    [whole.replace('"version": 1', '"version": 2'), 'has version 2, not 1'],
+    ['{}', 'has version undefined, not 2'],
+    ['null', 'has version undefined, not 2'],
+    ['[]', 'has version undefined, not 2'],
+    [whole.replace('"version": 2', '"version": 1'), 'has version 1, not 2'],
   ];
   for (const [text, problem] of cases) {
     writeFileSync(paths.record, text);

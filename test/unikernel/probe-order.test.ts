@@ -1,7 +1,9 @@
 import t from 'tap';
 import type { HealthProbe } from '../../src/unikernel/health-probe.ts';
-import { guestAddress, type NetworkCard, type NetworkPlan } from '../../src/unikernel/network-plan.ts';
+import { guestAddress, guestAddresses } from '../../src/unikernel/network/plan.ts';
+import type { NetworkCard, NetworkPlan } from '../../src/unikernel/network/types.ts';
 import { planProbe } from '../../src/unikernel/probe-order.ts';
+import { noNetwork } from './support/plans.ts';
 
 const tcp: HealthProbe = { kind: 'tcp', port: 80, timeoutMs: 2000 };
 const http: HealthProbe = { kind: 'http', port: 80, path: '/health', timeoutMs: 2000 };
@@ -12,14 +14,15 @@ const card: NetworkCard = {
   ipv4Gateway: '10.88.0.1',
   ipv6: { address: 'fd00::2', prefixLength: 64 },
   ipv6Gateway: undefined,
+  moreAddresses: [],
+  routes: [],
   mtu: undefined,
 };
 const tap = (...cards: readonly NetworkCard[]): NetworkPlan => ({
   kind: 'tap',
   guest: { cards, nameServers: [] },
-  link: 'eth0',
-  tap: 'uctap0',
-  mtu: 1500,
+  taps: [],
+  notes: [],
 });
 const user: NetworkPlan = {
   kind: 'user',
@@ -29,6 +32,7 @@ const user: NetworkPlan = {
     { host: 8080, guest: 80, protocol: 'tcp' },
   ],
   subnet: '10.0.2.0/24',
+  notes: [],
 };
 const init = { pid: 7, startTime: '99' };
 const plan = (probe: HealthProbe, network: NetworkPlan, isRootless = false) =>
@@ -60,7 +64,7 @@ t.test('planProbe() asks a guest behind the user stack at its outer port, from i
 });
 
 t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why', async (t) => {
-  t.match(plan(tcp, { kind: 'none' }), failing(/^ucrun-probe: the guest has no network$/));
+  t.match(plan(tcp, noNetwork), failing(/^ucrun-probe: the guest has no network$/));
   t.match(plan({ ...tcp, port: 81 }, user), failing(/port 81\/tcp is not one of those in PORT/));
   t.match(plan({ ...tcp, port: 8080 }, user), failing(/port 8080\/tcp/), 'the outer port is not the guest’s');
   t.match(plan(tcp, tap()), failing(/no address/));
@@ -69,8 +73,21 @@ t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why',
 
 t.test('guestAddress() is the first that the guest has', async (t) => {
   t.equal(guestAddress(undefined), undefined, 'before start');
-  t.equal(guestAddress({ kind: 'none' }), undefined);
+  t.equal(guestAddress(noNetwork), undefined);
   t.equal(guestAddress(user), '10.88.0.2');
   t.equal(guestAddress(tap({ ...card, ipv4: undefined })), 'fd00::2');
   t.equal(guestAddress(tap()), undefined);
+});
+
+t.test('guestAddresses() are those of all cards', async (t) => {
+  const more = { ...card, moreAddresses: [{ address: '10.88.0.9', prefixLength: 16 }] };
+  const bare = { ...card, ipv4: undefined, ipv6: undefined };
+  t.strictSame(guestAddresses(tap(more, bare, card)), [
+    '10.88.0.2',
+    'fd00::2',
+    '10.88.0.9',
+    '10.88.0.2',
+    'fd00::2',
+  ]);
+  t.strictSame(guestAddresses(noNetwork), []);
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MachinePlan } from '../../src/unikernel/machine.ts';
-import type { NetworkPlan } from '../../src/unikernel/network-plan.ts';
+import type { NetworkPlan } from '../../src/unikernel/network/types.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { goldenFiles, matchesGolden } from './support/golden.ts';
 import {
@@ -11,6 +11,7 @@ import {
   q35,
   tapNetwork,
   tcg,
+  twoTaps,
   userNetwork,
   volumeDisk,
 } from './support/plans.ts';
@@ -62,6 +63,8 @@ const machines = [
     { ...q35, guest: 'linux', disks: [volumeDisk], shares, modernVirtio: true },
     tapNetwork,
   ],
+  ['q35-two-taps.args', { ...q35, guest: 'linux', modernVirtio: true }, twoTaps],
+  ['microvm-two-taps.args', microvm, twoTaps],
   ['microvm-modern.args', { ...microvm, modernVirtio: true }, tapNetwork],
   [
     'q35-nanos.args',

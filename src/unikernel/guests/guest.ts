@@ -1,7 +1,7 @@
 import type { MachineModel } from '../definition.ts';
 import type { KernelFormat } from '../kernel-format.ts';
 import type { MicrovmParts } from '../microvm.ts';
-import type { GuestNetwork } from '../network-plan.ts';
+import type { GuestNetwork, NetworkAbilities } from '../network/types.ts';
 import type { GuestVolume } from '../volumes.ts';
 
 export const guestKinds = ['raw', 'linux', 'unikraft', 'nanos', 'mirage', 'hermit', 'mewz', 'osv'] as const;
@@ -74,6 +74,8 @@ export interface GuestSupport {
   readonly roots: readonly Exclude<GuestRoot, 'none'>[];
   /** How it can have a volume: as a directory, by one of these, the usual one first; as a disk. */
   readonly volumes: { readonly shares: readonly ShareDriver[]; readonly disk: boolean };
+  /** What it can do with its network. */
+  readonly network: NetworkAbilities;
   /** Whether the first word of an image's command is but the program's name, which the guest is not told. */
   readonly dropsProgramName: boolean;
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */

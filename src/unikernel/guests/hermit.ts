@@ -1,5 +1,5 @@
 import { ipv4Mask } from '../ipv4.ts';
-import type { GuestNetwork } from '../network-plan.ts';
+import type { GuestNetwork } from '../network/types.ts';
 import type { GuestSupport } from './guest.ts';
 import { ipv4NameServers, onlyCard } from './network-words.ts';
 import { fittingLine, unwritable } from './refusal.ts';
@@ -28,6 +28,7 @@ export const hermit: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { shares: [], disk: false },
+  network: { cards: 1, ipv6: false, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, version, network, env, args }) {

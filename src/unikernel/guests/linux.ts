@@ -1,11 +1,10 @@
 import { assertNever } from '../../base/assert-never.ts';
 import { RuntimeError } from '../../base/runtime-error.ts';
-import { ipv4Mask } from '../ipv4.ts';
 import { leastMicrovm } from '../microvm.ts';
-import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
+import { mostCards } from '../network/types.ts';
 import { type GuestVolume, rootTag } from '../volumes.ts';
 import type { GuestRoot, GuestSupport } from './guest.ts';
-import { ipv4NameServers, plainHostname } from './network-words.ts';
+import { linuxNetworkWords } from './linux-network.ts';
 import { fittingLine } from './refusal.ts';
 
 /** COMMAND_LINE_SIZE on x86, less the final zero. @see Linux arch/x86/include/asm/setup.h */
@@ -38,11 +37,14 @@ export const linux: GuestSupport = {
   hasBalloon: true,
   roots: ['initrd', 'disk', '9p'],
   volumes: { shares: ['9p', 'virtiofs'], disk: true },
+  network: { cards: mostCards, ipv6: true, multiqueue: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
+    const network = linuxNetworkWords(input.network, input.hostname);
     const conventions = [
-      ...ipv6Words(input.network),
+      // What it tells init has no word of the kernel's.
+      ...(network.more === undefined ? [] : [environmentWord(`UCRUN_NETWORK=${network.more}`)]),
       ...workingDirectoryWords(input.workingDirectory),
       ...volumeWords(input.tmpfs ?? [], input.volumes),
     ];
@@ -56,7 +58,7 @@ export const linux: GuestSupport = {
       'no_timer_check',
       ...(input.cmdline === '' ? [] : [input.cmdline]),
       ...rootWords(input.root),
-      ...networkWords(input.network, input.hostname),
+      ...(network.ip === undefined ? [] : [network.ip]),
       ...input.env.map(environmentWord),
       ...conventions,
       ...(input.args.length === 0 ? [] : ['--', ...input.args.map(argumentWord)]),
@@ -123,56 +125,6 @@ function checkVolumePath(path: string): string {
     `volume ${JSON.stringify(path)} cannot be given to a Linux guest`,
     { hint: 'mount it at a path without white space, colons and double quotes' },
   );
-}
-
-function networkWords(network: GuestNetwork | undefined, hostname: string | undefined): readonly string[] {
-  if (network === undefined) return [];
-  return network.cards.flatMap((card, index) => {
-    const word = addressWord(
-      card,
-      `eth${index}`,
-      ipv4NameServers(network),
-      index === 0 ? hostname : undefined,
-    );
-    return word === undefined ? [] : [word];
-  });
-}
-
-function addressWord(
-  card: NetworkCard,
-  device: string,
-  nameServers: readonly string[],
-  hostname: string | undefined,
-): string | undefined {
-  if (card.ipv4 === undefined) return undefined;
-  const { address, prefixLength } = card.ipv4;
-  const [first = '', second = ''] = nameServers;
-  const fields = [
-    address,
-    '',
-    card.ipv4Gateway ?? '',
-    ipv4Mask(prefixLength),
-    plainHostname(hostname) ?? '',
-    device,
-    'off',
-    first,
-    second,
-  ];
-  return `ip=${fields.join(':').replace(/:+$/, '')}`;
-}
-
-/**
- * The kernel has no word for an IPv6 address: its init reads this variable, for each card in their order
- * `ADDRESS/LENGTH,GATEWAY` or nothing, with semicolons between.
- */
-function ipv6Words(network: GuestNetwork | undefined): readonly string[] {
-  const entries = (network?.cards ?? []).map(({ ipv6, ipv6Gateway }) => {
-    if (ipv6 === undefined) return '';
-    const address = `${ipv6.address}/${ipv6.prefixLength}`;
-    return ipv6Gateway === undefined ? address : `${address},${ipv6Gateway}`;
-  });
-  const list = entries.join(';').replace(/;+$/, '');
-  return list === '' ? [] : [environmentWord(`UCRUN_IPV6=${list}`)];
 }
 
 function workingDirectoryWords(directory: string | undefined): readonly string[] {

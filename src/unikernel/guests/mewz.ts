@@ -1,4 +1,4 @@
-import type { GuestNetwork } from '../network-plan.ts';
+import type { GuestNetwork } from '../network/types.ts';
 import type { GuestSupport } from './guest.ts';
 import { onlyCard } from './network-words.ts';
 import { fittingLine, unwritable } from './refusal.ts';
@@ -24,6 +24,7 @@ export const mewz: GuestSupport = {
   leastMemoryMiB: 16,
   roots: [],
   volumes: { shares: [], disk: false },
+  network: { cards: 1, ipv6: false, multiqueue: false },
   dropsProgramName: true,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network }) {

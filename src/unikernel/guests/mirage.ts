@@ -1,4 +1,4 @@
-import type { GuestNetwork } from '../network-plan.ts';
+import type { GuestNetwork } from '../network/types.ts';
 import type { GuestSupport } from './guest.ts';
 import { onlyCard } from './network-words.ts';
 import { checkCount, fittingLine, unwritable } from './refusal.ts';
@@ -27,6 +27,7 @@ export const mirage: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { shares: [], disk: true },
+  network: { cards: 1, ipv6: true, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network, volumes }) {

@@ -1,3 +1,4 @@
+import { mostCards } from '../network/types.ts';
 import type { GuestSupport } from './guest.ts';
 import { unmountable } from './refusal.ts';
 
@@ -21,6 +22,7 @@ export const nanos: GuestSupport = {
   leastMemoryMiB: 96,
   roots: ['disk'],
   volumes: { shares: ['9p'], disk: true },
+  network: { cards: mostCards, ipv6: true, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'nanos-image',
   commandLine({ volumes }) {

@@ -1,4 +1,4 @@
-import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
+import type { GuestNetwork, NetworkCard } from '../network/types.ts';
 import type { GuestKind } from './guest.ts';
 import { checkCount } from './refusal.ts';
 

@@ -1,5 +1,5 @@
 import { ipv4Mask } from '../ipv4.ts';
-import type { GuestNetwork } from '../network-plan.ts';
+import { type GuestNetwork, mostCards } from '../network/types.ts';
 import type { GuestSupport } from './guest.ts';
 import { ipv4NameServers } from './network-words.ts';
 import { fittingLine, unwritable } from './refusal.ts';
@@ -27,6 +27,7 @@ export const osv: GuestSupport = {
   leastMemoryMiB: 11,
   roots: ['disk'],
   volumes: { shares: [], disk: false },
+  network: { cards: mostCards, ipv6: false, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, env, network, workingDirectory }) {

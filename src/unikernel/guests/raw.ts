@@ -1,6 +1,7 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { ipv4Mask } from '../ipv4.ts';
 import { leastMicrovm } from '../microvm.ts';
+import { mostCards, type NetworkCard } from '../network/types.ts';
 import type { GuestInput, GuestSupport } from './guest.ts';
 import { fittingLine } from './refusal.ts';
 
@@ -25,6 +26,7 @@ export const raw: GuestSupport = {
   hasBalloon: false,
   roots: ['initrd', 'disk'],
   volumes: { shares: [], disk: true },
+  network: { cards: mostCards, ipv6: true, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {
@@ -51,34 +53,62 @@ export const placeholders = [
   'args',
 ] as const;
 type Placeholder = (typeof placeholders)[number];
+type Values = Readonly<Partial<Record<string, string>>>;
 
-function placeholderValues(input: GuestInput): Readonly<Record<Placeholder, string | undefined>> {
-  const card = input.network?.cards[0];
-  const address = card?.ipv4;
-  return {
-    ipv4: address?.address,
-    ipv4_prefix: address === undefined ? undefined : String(address.prefixLength),
-    ipv4_mask: address === undefined ? undefined : ipv4Mask(address.prefixLength),
-    ipv4_gateway: card?.ipv4Gateway,
-    ipv6: card?.ipv6?.address,
-    ipv6_prefix: card?.ipv6 === undefined ? undefined : String(card.ipv6.prefixLength),
-    ipv6_gateway: card?.ipv6Gateway,
+/** Those that differ by network card; `{ipv4:2}` is that of the second. */
+const cardPlaceholders = [
+  'ipv4',
+  'ipv4_prefix',
+  'ipv4_mask',
+  'ipv4_gateway',
+  'ipv6',
+  'ipv6_prefix',
+  'ipv6_gateway',
+  'mac',
+] as const satisfies readonly Placeholder[];
+
+/** What the placeholders stand for that the guest has a value for. */
+function placeholderValues(input: GuestInput): Values {
+  const cards = input.network?.cards ?? [];
+  const ofCards = cards.flatMap((card, index) =>
+    Object.entries(cardValues(card)).flatMap(([name, value]) => [
+      ...(index === 0 ? [[name, value] as const] : []),
+      [`${name}:${index + 1}`, value] as const,
+    ]),
+  );
+  const others: Record<Exclude<Placeholder, (typeof cardPlaceholders)[number]>, string | undefined> = {
     dns: input.network?.nameServers[0],
-    mac: card?.mac,
     hostname: input.hostname === '' ? undefined : input.hostname,
     port: input.port === undefined ? undefined : String(input.port),
     args: input.args.length === 0 ? undefined : input.args.map(checkArgument).join(' '),
   };
+  return Object.fromEntries([...ofCards, ...Object.entries(others)]);
 }
 
-function fillWord(
-  word: string,
-  values: Readonly<Record<Placeholder, string | undefined>>,
-): readonly string[] {
+function cardValues({
+  mac,
+  ipv4,
+  ipv4Gateway,
+  ipv6,
+  ipv6Gateway,
+}: NetworkCard): Record<(typeof cardPlaceholders)[number], string | undefined> {
+  return {
+    ipv4: ipv4?.address,
+    ipv4_prefix: ipv4 === undefined ? undefined : String(ipv4.prefixLength),
+    ipv4_mask: ipv4 === undefined ? undefined : ipv4Mask(ipv4.prefixLength),
+    ipv4_gateway: ipv4Gateway,
+    ipv6: ipv6?.address,
+    ipv6_prefix: ipv6 === undefined ? undefined : String(ipv6.prefixLength),
+    ipv6_gateway: ipv6Gateway,
+    mac,
+  };
+}
+
+function fillWord(word: string, values: Values): readonly string[] {
   let isComplete = true;
-  const filled = word.replaceAll(/\{([a-z0-9_]+)\}/g, (whole, name: string) => {
-    if (!isPlaceholder(name)) return whole;
-    const value = values[name];
+  const filled = word.replaceAll(/\{([a-z0-9_]+)(?::([1-9]))?\}/g, (whole, name: string, card?: string) => {
+    if (!isPlaceholder(name) || (card !== undefined && !isOfCard(name))) return whole;
+    const value = values[card === undefined ? name : `${name}:${card}`];
     if (value === undefined) isComplete = false;
     return value ?? '';
   });
@@ -87,6 +117,10 @@ function fillWord(
 
 function isPlaceholder(name: string): name is Placeholder {
   return (placeholders as readonly string[]).includes(name);
+}
+
+function isOfCard(name: string): boolean {
+  return (cardPlaceholders as readonly string[]).includes(name);
 }
 
 /** A raw command line has no quoting that ucrun could know, so an argument must be one word. */

@@ -1,6 +1,6 @@
 import { assertNever } from '../../base/assert-never.ts';
 import { ipv4Mask } from '../ipv4.ts';
-import type { GuestNetwork, NetworkCard } from '../network-plan.ts';
+import type { GuestNetwork, NetworkCard } from '../network/types.ts';
 import { type GuestVolume, rootTag } from '../volumes.ts';
 import type { GuestRoot, GuestSupport } from './guest.ts';
 import { ipv4NameServers, plainHostname } from './network-words.ts';
@@ -39,6 +39,7 @@ export const unikraft: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
   volumes: { shares: ['9p'], disk: false },
+  network: { cards: maxCards, ipv6: false, multiqueue: false },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

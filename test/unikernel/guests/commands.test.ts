@@ -7,7 +7,7 @@ import { type GuestInput, type GuestKind, guestKinds } from '../../../src/uniker
 import { guests } from '../../../src/unikernel/guests/index.ts';
 import type { KernelFormat } from '../../../src/unikernel/kernel-format.ts';
 import { planMachine } from '../../../src/unikernel/machine.ts';
-import type { NetworkPlan } from '../../../src/unikernel/network-plan.ts';
+import type { NetworkPlan } from '../../../src/unikernel/network/types.ts';
 import { qemuArgs } from '../../../src/unikernel/qemu-args.ts';
 import { planVolumes, type VolumeRequest } from '../../../src/unikernel/volumes.ts';
 import { goldenFiles, matchesGolden } from '../support/golden.ts';

@@ -44,10 +44,14 @@ t.test('linux.commandLine() writes the ip= word that nfsroot.rst describes', asy
     [
       network(['1.1.1.1', '2.2.2.2', '3.3.3.3']),
       'web',
-      'ip=10.88.0.2::10.88.0.1:255.255.0.0:web:eth0:off:1.1.1.1:2.2.2.2',
+      'ip=10.88.0.2::10.88.0.1:255.255.0.0:web:eth0:off:1.1.1.1:2.2.2.2 UCRUN_NETWORK=dns,3.3.3.3',
     ],
     [network([]), 'web', 'ip=10.88.0.2::10.88.0.1:255.255.0.0:web:eth0:off'],
-    [network(['fd00::1', '9.9.9.9']), 'web', 'ip=10.88.0.2::10.88.0.1:255.255.0.0:web:eth0:off:9.9.9.9'],
+    [
+      network(['fd00::1', '9.9.9.9']),
+      'web',
+      'ip=10.88.0.2::10.88.0.1:255.255.0.0:web:eth0:off:9.9.9.9 UCRUN_NETWORK=dns,fd00::1',
+    ],
     [network([]), undefined, 'ip=10.88.0.2::10.88.0.1:255.255.0.0::eth0:off'],
     // A colon or space would end the field; a name is not worth failing for.
     [network([]), 'a:b', 'ip=10.88.0.2::10.88.0.1:255.255.0.0::eth0:off'],
@@ -57,9 +61,8 @@ t.test('linux.commandLine() writes the ip= word that nfsroot.rst describes', asy
     [
       network([], { ipv4: { address: '10.0.0.1', prefixLength: 32 } }),
       'web',
-      'ip=10.0.0.1::10.88.0.1:255.255.255.255:web:eth0:off',
+      'ip=10.0.0.1:::255.255.255.255:web:eth0:off UCRUN_NETWORK=eth0,default>10.88.0.1',
     ],
-    [network([], { ipv4: undefined }), 'web', undefined],
     [{ cards: [], nameServers: [] }, 'web', undefined],
     [undefined, 'web', undefined],
   ];
@@ -111,14 +114,8 @@ t.test('linux.commandLine() tells init what the kernel has no words for', async 
   const line = (input: Partial<GuestInput>) => linux.commandLine({ ...empty, ...input }).slice(always.length);
   t.equal(
     line({ network: bothFamilies }),
-    ' ip=10.88.0.2::10.88.0.1:255.255.0.0::eth0:off:10.88.0.1:1.1.1.1 UCRUN_IPV6=fd00:88::2/64,fd00:88::1',
+    ' ip=10.88.0.2::10.88.0.1:255.255.0.0::eth0:off:10.88.0.1:1.1.1.1 UCRUN_NETWORK=eth0,fd00:88::2/64,default>fd00:88::1;dns,fd00::53',
   );
-  const ipv6 = { address: 'fd00::7', prefixLength: 48 };
-  const cards = [card, { ...card, ipv4: undefined, ipv6 }, card].map((each) => ({
-    ...each,
-    ipv4: undefined,
-  }));
-  t.equal(line({ network: { cards, nameServers: [] } }), ' UCRUN_IPV6=;fd00::7/48');
   t.equal(line({ workingDirectory: '/srv/a b' }), ' UCRUN_WORKDIR="/srv/a b"');
   t.throws(() => line({ workingDirectory: '/"' }), { code: 'GUEST_UNSUPPORTED' });
   const env = Array.from({ length: 30 }, (_, index) => `V${index}=`);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { GuestInput } from '../../../src/unikernel/guests/guest.ts';
 import { placeholders, raw } from '../../../src/unikernel/guests/raw.ts';
-import { bothFamilies, nothing as empty } from '../support/guest-inputs.ts';
+import { bothFamilies, nothing as empty, threeCards } from '../support/guest-inputs.ts';
 import { card } from '../support/plans.ts';
 
 const full: GuestInput = {
@@ -60,6 +60,12 @@ t.test('raw.commandLine() keeps, fills and leaves out words', async (t) => {
     [{ ...full, hostname: '' }, 'a h={hostname}', 'a'],
     [{ ...full, args: [] }, '-- {args}', '--'],
     [{ ...full, hostname: '{port}' }, 'h={hostname}', 'h={port}'],
+    [full, '{ipv4:1} two={ipv4:2} {port:1} {ipv4:0} {ipv4:}', '10.88.0.2 {port:1} {ipv4:0} {ipv4:}'],
+    [
+      { ...full, network: threeCards },
+      'a={ipv4}/{ipv4_prefix:1} b={ipv4:2} c={ipv4:3}/{ipv4_prefix:3} d={mac:2}',
+      'a=10.88.0.2/16 c=10.99.0.7/24 d=72:d1:97:ae:69:c5',
+    ],
   ];
   for (const [input, cmdline, expected] of cases)
     t.equal(raw.commandLine({ ...input, cmdline }), expected, JSON.stringify(cmdline));

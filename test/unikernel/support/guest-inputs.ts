@@ -1,5 +1,5 @@
 import type { GuestInput } from '../../../src/unikernel/guests/guest.ts';
-import type { GuestNetwork } from '../../../src/unikernel/network-plan.ts';
+import type { GuestNetwork } from '../../../src/unikernel/network/types.ts';
 import { card } from './plans.ts';
 
 /** A guest that is told nothing. */

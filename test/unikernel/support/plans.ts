@@ -1,6 +1,6 @@
 import type { Accelerator } from '../../../src/unikernel/accelerator.ts';
 import type { MachineDisk, MachinePlan } from '../../../src/unikernel/machine.ts';
-import type { NetworkCard, NetworkPlan } from '../../../src/unikernel/network-plan.ts';
+import type { NetworkCard, NetworkPlan, TapCard } from '../../../src/unikernel/network/types.ts';
 
 export const tcg: Accelerator = { kind: 'tcg', cpu: 'max', reason: 'a test' };
 export const kvm: Accelerator = { kind: 'kvm', cpu: 'host,migratable=off', reason: 'a test' };
@@ -44,15 +44,29 @@ export const card: NetworkCard = {
   ipv4Gateway: '10.88.0.1',
   ipv6: undefined,
   ipv6Gateway: undefined,
+  moreAddresses: [],
+  routes: [],
   mtu: 1500,
 };
+
+export const tapCard: TapCard = { link: 'eth0', tap: 'uctap0', mtu: 1500, queues: 1, vhost: false };
 
 export const tapNetwork: Extract<NetworkPlan, { kind: 'tap' }> = {
   kind: 'tap',
   guest: { cards: [card], nameServers: ['10.88.0.1'] },
-  link: 'eth0',
-  tap: 'uctap0',
-  mtu: 1500,
+  taps: [tapCard],
+  notes: [],
+};
+
+/** Two networks, and whatever makes them fast. */
+export const twoTaps: typeof tapNetwork = {
+  kind: 'tap',
+  guest: { cards: [card, { ...card, mac: '72:d1:97:ae:69:c6', mtu: 9000 }], nameServers: [] },
+  taps: [
+    { ...tapCard, queues: 4, vhost: true },
+    { link: 'eth1', tap: 'uctap1', mtu: 9000, queues: 2, vhost: false },
+  ],
+  notes: [],
 };
 
 export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
@@ -66,6 +80,8 @@ export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
         ipv4Gateway: '10.0.2.2',
         ipv6: undefined,
         ipv6Gateway: undefined,
+        moreAddresses: [],
+        routes: [],
         mtu: undefined,
       },
     ],
@@ -75,6 +91,7 @@ export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
     { host: 8080, guest: 80, protocol: 'tcp' },
     { host: 5353, guest: 53, protocol: 'udp' },
   ],
+  notes: [],
 };
 
-export const noNetwork: NetworkPlan = { kind: 'none' };
+export const noNetwork: NetworkPlan = { kind: 'none', notes: [] };

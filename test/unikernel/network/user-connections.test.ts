@@ -1,5 +1,5 @@
 import t from 'tap';
-import { hasAccepted, userStackConnections } from '../../src/unikernel/user-stack.ts';
+import { hasAccepted, userStackConnections } from '../../../src/unikernel/network/user-connections.ts';
 
 const heading = [
   'Hub -1 (net0):',
