@@ -40,6 +40,10 @@ export async function dispatch(line: CommandLine, env: NodeJS.ProcessEnv): Promi
     const call = await makeCall(asCrunHasIt, env);
     return await answerVerbOfCrun(call);
   }
+  if (line.verb === 'machine' && isInternal(line)) {
+    const { answerInternal } = await import('./machine/internal.ts');
+    return await answerInternal(line.verbArgs, env);
+  }
   if (isForPeople(line)) {
     const { runForPeople } = await import('./people.ts');
     return await runForPeople(line, env);
@@ -121,6 +125,11 @@ function forContainer(call: Call, id: string): ContainerCall {
     id,
   );
   return { ...call, id, paths };
+}
+
+/** The commands below `machine` that ucrun's own units and scripts call: they wait for them, so nothing is loaded for their sake. */
+function isInternal({ verbArgs: [command = ''] }: CommandLine): boolean {
+  return ['prepare', 'exec', 'powerdown', 'ended', 'await'].includes(command);
 }
 
 /** `--help`, `--version` and the commands that no engine calls. What follows a verb of crun's is crun's to explain. */

@@ -6,6 +6,13 @@ import { type CommandLine, peoplesVerbs } from '../forward/command-line.ts';
 import { asksForCompletions, asksForHelp, asksForVersion } from './asks.ts';
 import { identify, readConfigFor } from './config-for.ts';
 import { addImageCommands, imageCommands, imageOperands, type Run, runner } from './image/commands.ts';
+import {
+  addMachineCommands,
+  machineCommands,
+  machineOperands,
+  machineRunner,
+  type RunMachine,
+} from './machine/commands.ts';
 import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
 
@@ -37,8 +44,20 @@ The commands with an id, and list, spec and features, are those that engines use
 /** What `setup` is for. */
 const setupHelp = "put ucrun into an engine's configuration";
 
-/** What `image` is for. */
+/** What `image` and `machine` are for. */
 const imageHelp = 'list, make, move and remove the unikernels that SERVICE_NAME can name';
+const machineHelp = 'run unikernels without an engine, also as services of systemd';
+
+/** The commands below one of ours, and what each needs on its line. */
+const groups: Readonly<
+  Record<
+    string,
+    { readonly commands: readonly string[]; readonly operands: Readonly<Record<string, string>> }
+  >
+> = {
+  image: { commands: imageCommands, operands: imageOperands },
+  machine: { commands: machineCommands, operands: machineOperands },
+};
 
 /**
  * `--help`, `--version`, and the commands that people type.
@@ -57,21 +76,39 @@ export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): P
     throw new RuntimeError('USAGE', `no command in "${asked.join(' ')}"`, { hint: generalHint });
   }
   let status = 0;
-  const run = runner(env, (found) => {
+  const onStatus = (found: number) => {
     status = found;
-  });
-  await commands(line, run, env).parseAsync(argumentsFor(line));
+  };
+  const { words, guestArgs } = splitGuestArgs(line, argumentsFor(line));
+  const runs = { image: runner(env, onStatus), machine: machineRunner(env, onStatus), env };
+  await commands(line, runs, guestArgs).parseAsync(words);
   return status;
 }
 
 const generalHint = 'ucrun --help lists the commands';
 
-function commands(line: CommandLine, run: Run, env: NodeJS.ProcessEnv): Argv {
+/** What is behind `--` is a guest's, and no option of ours, whatever it looks like. */
+function splitGuestArgs(
+  { verb }: CommandLine,
+  words: readonly string[],
+): { readonly words: readonly string[]; readonly guestArgs: readonly string[] } {
+  const at = verb === 'machine' ? words.indexOf('--') : -1;
+  return at === -1 ? { words, guestArgs: [] } : { words: words.slice(0, at), guestArgs: words.slice(at + 1) };
+}
+
+interface Runs {
+  readonly image: Run;
+  readonly machine: RunMachine;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+function commands(line: CommandLine, run: Runs, guestArgs: readonly string[]): Argv {
   const parser = yargs().scriptName('ucrun').usage(`ucrun [OPTIONS] COMMAND\n\n${description}`);
   // Only the help and the completion see these: a line with such a verb goes another way.
   for (const [verb, help] of Object.entries(ociVerbs)) parser.command(verb, help);
   return parser
-    .command('image', imageHelp, (image) => addImageCommands(image, run))
+    .command('image', imageHelp, (image) => addImageCommands(image, run.image))
+    .command('machine', machineHelp, (machine) => addMachineCommands(machine, run.machine, guestArgs))
     .command(
       'setup [engine]',
       setupHelp,
@@ -91,7 +128,7 @@ function commands(line: CommandLine, run: Run, env: NodeJS.ProcessEnv): Argv {
           .option('dry-run', { type: 'boolean', default: false, describe: 'only show what would change' }),
       async ({ engine, default: isDefault, remove, dryRun }) => {
         const { runSetup } = await import('./setup/command.ts');
-        runSetup({ engine, isDefault, remove, isDryRun: dryRun }, env);
+        runSetup({ engine, isDefault, remove, isDryRun: dryRun }, run.env);
       },
     )
     .completion('completion', 'print a script that completes command lines in bash or zsh')
@@ -118,12 +155,13 @@ function commands(line: CommandLine, run: Run, env: NodeJS.ProcessEnv): Argv {
 
 /** What yargs has to say, in our words and with the user's as they were typed. */
 function usageError(line: CommandLine, message: string): RuntimeError {
-  const isImage = line.verb === 'image';
-  const hint = isImage ? 'ucrun image --help lists its commands' : generalHint;
-  const [command = ''] = line.verbArgs.filter((arg) => imageCommands.includes(arg));
+  const { verb = '' } = line;
+  const group = Object.hasOwn(groups, verb) ? groups[verb] : undefined;
+  const hint = group === undefined ? generalHint : `ucrun ${verb} --help lists its commands`;
+  const [command = ''] = line.verbArgs.filter((arg) => group?.commands.includes(arg) === true);
   if (message.startsWith('Not enough non-option arguments')) {
-    const usage = { hint: `ucrun image ${command} --help shows how it is used` };
-    return new RuntimeError('USAGE', `image ${command} needs ${imageOperands[command]}`, usage);
+    const usage = { hint: `ucrun ${verb} ${command} --help shows how it is used` };
+    return new RuntimeError('USAGE', `${verb} ${command} needs ${group?.operands[command]}`, usage);
   }
   const [, name, given, choices] = /Argument: (\S+), Given: (".*?"), Choices: (.*)/.exec(message) ?? [];
   if (name !== undefined)
@@ -135,13 +173,13 @@ function usageError(line: CommandLine, message: string): RuntimeError {
   const option = line.args.find((arg) => /^-+/.test(arg) && arg.replace(/^-+|=.*$/g, '') === unknown);
   if (option !== undefined)
     return new RuntimeError('USAGE', `unknown option "${option}"`, {
-      hint: command === '' ? hint : `ucrun image ${command} --help lists its options`,
+      hint: command === '' ? hint : `ucrun ${verb} ${command} --help lists its options`,
     });
-  if (!isImage || line.verbArgs[0] !== unknown)
+  if (group === undefined || line.verbArgs[0] !== unknown)
     return new RuntimeError('USAGE', `unexpected argument "${unknown}"`, { hint });
-  const near = nearest(unknown, imageCommands);
-  return new RuntimeError('USAGE', `unknown command "image ${unknown}"`, {
-    hint: near === undefined ? hint : `did you mean "image ${near}"?`,
+  const near = nearest(unknown, group.commands);
+  return new RuntimeError('USAGE', `unknown command "${verb} ${unknown}"`, {
+    hint: near === undefined ? hint : `did you mean "${verb} ${near}"?`,
   });
 }
 

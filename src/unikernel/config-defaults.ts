@@ -37,6 +37,8 @@ export interface Config {
     readonly memoryMiB: number;
     readonly cpus: number;
     readonly model: 'auto' | MachineModel;
+    /** Who keeps machines of ours. */
+    readonly manager: 'ucrun' | 'systemd';
   };
   readonly network: { readonly mode: NetworkMode };
   readonly stop: { readonly graceMs: number };
@@ -67,7 +69,7 @@ export const defaultConfig: Config = {
     memoryLimit: 'within',
     memoryOverheadMiB: undefined,
   },
-  machine: { memoryMiB: 128, cpus: 1, model: 'auto' },
+  machine: { memoryMiB: 128, cpus: 1, model: 'auto', manager: 'ucrun' },
   network: { mode: 'auto' },
   stop: { graceMs: 5000 },
 };

@@ -140,6 +140,12 @@ export const configKeys = {
     default: 'auto',
     help: "QEMU's machine where the unikernel does not say. auto: the fastest that the guest can boot on.",
   },
+  'machine.manager': {
+    read: oneOf('ucrun', 'systemd'),
+    allowed: '"ucrun" or "systemd"',
+    default: 'ucrun',
+    help: 'Who keeps the machines of "ucrun machine" where neither --systemd nor --no-systemd is given.',
+  },
   'network.mode': {
     read: oneOf('auto', 'tap', 'user', 'none'),
     allowed: '"auto", "tap", "user" or "none"',
@@ -194,6 +200,7 @@ export function parseConfig(text: string, source: string, onProblem: OnProblem =
       memoryMiB: value('machine.memory'),
       cpus: value('machine.cpus'),
       model: value('machine.model'),
+      manager: value('machine.manager'),
     },
     network: { mode: value('network.mode') },
     stop: { graceMs: value('stop.grace') },

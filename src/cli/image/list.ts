@@ -4,9 +4,9 @@ import { findInRegistries, listRegistries, type Registries } from '../../host/re
 import { parseDefinition, type UnikernelDefinition } from '../../unikernel/definition.ts';
 import { checkName } from '../../unikernel/detect.ts';
 import { asRuntimeError } from '../report-error.ts';
+import { ageText, table } from '../table.ts';
 import type { Answer, ImageContext } from './context.ts';
 import { filesOf, sizeOf } from './entry-files.ts';
-import { ageText, table } from './table.ts';
 
 type Described = {
   readonly definition: UnikernelDefinition;

@@ -1,0 +1,41 @@
+import { writeSync } from 'node:fs';
+import { RuntimeError } from '../../base/runtime-error.ts';
+import type { Machine } from '../../machine/service.ts';
+import { asRuntimeError } from '../report-error.ts';
+import type { MachineContext } from './context.ts';
+
+/**
+ * Do something with several machines, each by itself: one that fails keeps no other from it. A line each, with the name of what was
+ * done on stdout and what failed on stderr.
+ * @param names undefined: all of them that `isMeant` says
+ * @returns the exit status: 1 if one has failed
+ */
+export async function withEach(
+  { machines }: MachineContext,
+  names: readonly string[],
+  all: { readonly isAsked: boolean; readonly isMeant: (machine: Machine) => boolean },
+  work: (name: string) => Promise<readonly string[] | undefined>,
+): Promise<number> {
+  const chosen = all.isAsked ? (await machines.list()).filter(all.isMeant).map(({ name }) => name) : names;
+  if (all.isAsked && names.length > 0)
+    throw new RuntimeError('USAGE', `--all and the name "${names[0]}" exclude each other`, {
+      hint: 'leave one of them out',
+    });
+  if (!all.isAsked && names.length === 0)
+    throw new RuntimeError('USAGE', 'this needs the name of a machine', {
+      hint: 'name one or more, or say --all',
+    });
+  let status = 0;
+  for (const name of new Set(chosen)) {
+    try {
+      const lines = (await work(name)) ?? [];
+      writeSync(1, [name, ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join(''));
+    } catch (error) {
+      const known = asRuntimeError(error);
+      if (known === undefined) throw error;
+      status = 1;
+      writeSync(2, `ucrun: ${known.message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`);
+    }
+  }
+  return status;
+}

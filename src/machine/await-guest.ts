@@ -1,0 +1,50 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { qmpReturn } from '../host/qmp.ts';
+import { hasAccepted, userStackConnections } from '../unikernel/user-stack.ts';
+import { qemuNames } from './places.ts';
+
+const retryMs = 100;
+const askingMs = 50;
+const qmpTimeoutMs = 2000;
+const connectTimeoutMs = 3000;
+
+/**
+ * Wait until a guest behind QEMU's user stack has taken a TCP connection. The stack takes each by itself, and then finds out whether
+ * the guest does, so it is asked. Whoever started the machine sets the time.
+ * @param run the machine's directory, see places.ts
+ */
+export async function awaitGuest(
+  address: string,
+  port: number,
+  guestPort: number,
+  run: string,
+): Promise<void> {
+  for (;;) {
+    if (await isTaken(address, port, guestPort, run)) return;
+    await delay(retryMs);
+  }
+}
+
+async function isTaken(address: string, port: number, guestPort: number, run: string): Promise<boolean> {
+  const socket = connect({ host: address, port });
+  let isOpen = true;
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    isOpen = false;
+  });
+  // What the guest says is not of interest, but that it closes is.
+  socket.resume();
+  const deadline = performance.now() + connectTimeoutMs;
+  try {
+    while (isOpen && performance.now() < deadline) {
+      const command = { execute: 'human-monitor-command', arguments: { 'command-line': 'info usernet' } };
+      const text = await qmpReturn({ root: run, names: ['qemu', qemuNames.qmp] }, command, qmpTimeoutMs);
+      if (typeof text === 'string' && hasAccepted(userStackConnections(text), guestPort)) return true;
+      await delay(askingMs);
+    }
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

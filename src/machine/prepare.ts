@@ -1,0 +1,145 @@
+import { chownSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { exists, listDirectory, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { guests } from '../unikernel/guests/index.ts';
+import { parseListeningPorts } from '../unikernel/listening-ports.ts';
+import type { NetworkPlan } from '../unikernel/network-plan.ts';
+import type { PortMapping } from '../unikernel/ports.ts';
+import { qemuArgs } from '../unikernel/qemu-args.ts';
+import type { MachinePaths } from '../unikernel/sandbox-paths.ts';
+import { overlayPath, prepareDisks } from './disks.ts';
+import type { MachineHost } from './host.ts';
+import { renderMachineLaunch } from './launch-script.ts';
+import { planMachineNetwork } from './network.ts';
+import { type MachineFiles, qemuNames } from './places.ts';
+import type { MachineRecord } from './record.ts';
+import { type ResolvedMachine, resolveMachine } from './resolve.ts';
+import { writeRunState } from './run-state.ts';
+
+export interface PrepareRequest {
+  /** Whom QEMU is to run as; undefined: whoever runs this. */
+  readonly uid: number | undefined;
+  /** Whether a service manager waits for the machine. */
+  readonly notifies: boolean;
+}
+
+/**
+ * Get a machine ready to be started: its directory, the overlays of its disks, and the script that becomes QEMU. Whoever calls it
+ * has made {@link MachineFiles.qemu}, or lets it be made.
+ * @throws RuntimeError for everything that is wrong with it or missing on the host
+ */
+export function prepareMachine(
+  host: MachineHost,
+  record: MachineRecord,
+  files: MachineFiles,
+  { uid, notifies }: PrepareRequest,
+): ResolvedMachine {
+  const machine = resolveMachine(host, record, files);
+  const ports = innerPorts(record, machine.ports);
+  requireFreePorts(ports);
+  const network = planMachineNetwork(record.settings.network, ports);
+  const owner = uid ?? process.geteuid?.() ?? 0;
+  makeDirectory(dirname(files.run), 0o711);
+  makeDirectory(files.run, 0o711);
+  // A pipe or a mark of a run before would be taken for one of this.
+  for (const name of listDirectory(files.run))
+    if (name !== 'qemu') rmSync(`${files.run}/${name}`, { recursive: true, force: true });
+  if (!exists(files.qemu)) {
+    makeDirectory(files.qemu, 0o700);
+    chownSync(files.qemu, owner, -1);
+  }
+  const told = network.kind === 'none' ? undefined : network.guest;
+  const klog = prepareDisks(files, machine, told, owner);
+  const paths = machinePaths(files, machine);
+  if (machine.ownKernel !== undefined) {
+    writeFileSync(paths.kernel, machine.ownKernel.bytes, { mode: 0o400 });
+    chownSync(paths.kernel, owner, -1);
+  }
+  const support = guests[machine.plan.guest];
+  const script = renderMachineLaunch({
+    directory: files.qemu,
+    qemu: machine.plan.qemu,
+    args: qemuArgs(machine.plan, network, support.commandLine({ ...machine.input, network: told }), paths),
+    awaitGuest: awaitCommand(host, record, files, network),
+    notifies,
+  });
+  // It may hold the machine's environment.
+  writeFileAtomic(files.launch, script, 0o400);
+  chownSync(files.launch, owner, -1);
+  writeRunState(files, {
+    started: new Date().toISOString(),
+    uid,
+    klog,
+    exitValues: support.exitValues,
+  });
+  return machine;
+}
+
+/** Where QEMU itself listens: a machine that a connection starts leaves its port to whoever waits for that. */
+function innerPorts({ settings }: MachineRecord, ports: readonly PortMapping[]): readonly PortMapping[] {
+  const { activation } = settings;
+  if (activation === undefined) return ports;
+  return ports.map((port) =>
+    port.protocol === 'tcp' ? { ...port, address: '127.0.0.1', host: activation.innerPort } : port,
+  );
+}
+
+/** Paths as QEMU sees them; those in its own directory are relative to it, as a socket's may not be long. */
+function machinePaths(files: MachineFiles, machine: ResolvedMachine): MachinePaths {
+  const volumeDisks = machine.volumes.filter(({ guest }) => guest.kind === 'disk');
+  const sourceOf = (tag: string) =>
+    machine.volumes.find(({ guest }) => guest.kind === 'share' && guest.tag === tag)?.source ?? '';
+  return {
+    kernel: machine.kernel ?? `${files.run}/kernel`,
+    initrd: machine.initrd ?? '',
+    disk: (index) =>
+      index < machine.disks.length
+        ? overlayPath(files, index)
+        : (volumeDisks[index - machine.disks.length]?.source ?? ''),
+    base: (index) => machine.disks[index] ?? '',
+    // In the words of QEMU's options a comma is written twice.
+    share: (tag) => sourceOf(tag).replaceAll(',', ',,'),
+    shareSocket: (tag) => `${tag}.sock`,
+    qmp: qemuNames.qmp,
+    exitStatus: qemuNames.exitStatus,
+    events: qemuNames.events,
+  };
+}
+
+/** @throws RuntimeError PORT_INVALID if there is nothing to wait for */
+function awaitCommand(
+  { self }: MachineHost,
+  { name, settings }: MachineRecord,
+  files: MachineFiles,
+  network: NetworkPlan,
+): readonly string[] | undefined {
+  const { readyPort } = settings;
+  if (readyPort === undefined) return undefined;
+  const ports = network.kind === 'user' ? network.ports : [];
+  const port = ports.find(({ guest, protocol }) => guest === readyPort && protocol === 'tcp');
+  if (port !== undefined) {
+    return [self, 'machine', 'await', port.address ?? '127.0.0.1', `${port.host}`, `${readyPort}`, files.run];
+  }
+  throw new RuntimeError('PORT_INVALID', `machine "${name}" has no TCP port ${readyPort} to wait for`, {
+    hint: `publish it with --port ${readyPort}:${readyPort}, or leave out --ready-port`,
+  });
+}
+
+/**
+ * QEMU would find out, too, but only once the machine has been started.
+ * @throws RuntimeError PORT_TAKEN
+ */
+function requireFreePorts(ports: readonly PortMapping[]): void {
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const wanted = ports.filter((port) => port.protocol === protocol);
+    if (wanted.length === 0) continue;
+    const sockets = ['', '6'].map((family) => readTextIfThere(`/proc/net/${protocol}${family}`) ?? '');
+    const listening = parseListeningPorts(sockets.join('\n'));
+    const taken = wanted.find(({ host, address }) => address === undefined && listening.has(host));
+    if (taken === undefined) continue;
+    throw new RuntimeError('PORT_TAKEN', `port ${taken.host}/${protocol} is taken by another process`, {
+      hint: `choose another with --port OUTSIDE:${taken.guest}, or end what listens there`,
+    });
+  }
+}
