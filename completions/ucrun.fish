@@ -1,6 +1,6 @@
 # fish completion for ucrun
 
-set -l verbs create start state kill delete run exec pause resume ps list events update spec features image setup completion help
+set -l verbs create start state kill delete run exec pause resume ps list events update spec features image machine setup completion help
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 function __ucrun_ids
@@ -47,6 +47,7 @@ complete -c ucrun -n $first -a spec -d 'write an example specification'
 complete -c ucrun -n $first -a features -d 'print what the runtime can do'
 complete -c ucrun -n $first -a image -d 'list, make, move and remove the unikernels that SERVICE_NAME can name'
 complete -c ucrun -n $first -a setup -d "put ucrun into an engine's configuration"
+complete -c ucrun -n $first -a machine -d 'run unikernels without an engine, also as services of systemd'
 complete -c ucrun -n $first -a completion -d 'print a script that completes command lines'
 complete -c ucrun -n $first -a help -d 'list the commands, or explain one'
 
@@ -106,3 +107,81 @@ complete -c ucrun -n "$image; and __fish_seen_subcommand_from import pull push" 
 complete -c ucrun -n "$image; and __fish_seen_subcommand_from rm" -s f -l force -d 'even if containers use them'
 complete -c ucrun -n "$image; and __fish_seen_subcommand_from pack" -s o -l output -r -F -d 'archive or directory'
 complete -c ucrun -n "$image; and __fish_seen_subcommand_from pack" -l load -d 'put it among the images of podman'
+
+function __ucrun_machines
+    ucrun machine ps --all --quiet --no-engines 2>/dev/null
+end
+
+set -l machine '__fish_seen_subcommand_from machine'
+set -l first_of_machine "$machine; and not __fish_seen_subcommand_from run create start stop restart pause resume update rm ps inspect logs watch enable disable doctor"
+complete -c ucrun -n $first_of_machine -a run -d 'make a machine, start it and show its console'
+complete -c ucrun -n $first_of_machine -a create -d 'make a machine'
+complete -c ucrun -n $first_of_machine -a start -d 'start machines'
+complete -c ucrun -n $first_of_machine -a stop -d "press machines' power buttons"
+complete -c ucrun -n $first_of_machine -a restart -d 'stop machines and start them again'
+complete -c ucrun -n $first_of_machine -a pause -d 'hold machines'
+complete -c ucrun -n $first_of_machine -a resume -d 'let held machines go on'
+complete -c ucrun -n $first_of_machine -a update -d 'change machines'
+complete -c ucrun -n $first_of_machine -a rm -d 'remove machines'
+complete -c ucrun -n $first_of_machine -a ps -d 'list machines'
+complete -c ucrun -n $first_of_machine -a inspect -d 'show all that is known'
+complete -c ucrun -n $first_of_machine -a logs -d 'show what one has written'
+complete -c ucrun -n $first_of_machine -a watch -d 'show what happens'
+complete -c ucrun -n $first_of_machine -a enable -d 'start machines when the host boots'
+complete -c ucrun -n $first_of_machine -a disable -d 'do not start them then'
+complete -c ucrun -n $first_of_machine -a doctor -d 'find what does not fit together'
+complete -c ucrun -n $machine -l system -d "the host's machines"
+complete -c ucrun -n $machine -l user -d "the user's machines"
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from start stop restart pause resume update rm inspect logs watch enable disable" -a '(__ucrun_machines)' -d machine
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from start stop restart pause resume update rm ps enable disable" -s a -l all -d 'all machines'
+set -l news "$machine; and __fish_seen_subcommand_from run create"
+complete -c ucrun -n $news -a '(__ucrun_names)' -d unikernel
+complete -c ucrun -n $news -F
+complete -c ucrun -n $news -s n -l name -x -d 'its name'
+complete -c ucrun -n $news -l systemd -d 'let systemd keep it'
+complete -c ucrun -n $news -l no-systemd -d 'do not'
+complete -c ucrun -n $news -s M -l memory -x -d "the guest's memory"
+complete -c ucrun -n $news -l cpus -x -d 'processors'
+complete -c ucrun -n $news -s p -l port -x -d 'a port'
+complete -c ucrun -n $news -s e -l env -x -d 'a variable'
+complete -c ucrun -n $news -s v -l volume -r -F -d 'a directory or disk image'
+complete -c ucrun -n $news -l network -x -a 'user none' -d 'its network'
+complete -c ucrun -n $news -l guest -x -d 'the kind of guest'
+complete -c ucrun -n $news -l cmdline -x -d 'its command line'
+complete -c ucrun -n $news -l initrd -r -F -d 'its initial RAM disk'
+complete -c ucrun -n $news -l rootfs -r -F -d 'its root file system'
+complete -c ucrun -n $news -l kernel-arg -x -d 'a word for its kernel'
+complete -c ucrun -n $news -s W -l disable-acceleration -d 'emulate the processor'
+complete -c ucrun -n $news -l hostname -x -d 'its host name'
+complete -c ucrun -n $news -l rm -d 'remove it when it has ended'
+complete -c ucrun -n $news -l restart -x -a 'no on-failure always' -d 'when to start it again'
+complete -c ucrun -n $news -l restart-sec -x -d 'how long to wait before that'
+complete -c ucrun -n $news -l stop-timeout -x -d 'how long it may take to end'
+complete -c ucrun -n $news -s l -l label -x -d 'a label'
+complete -c ucrun -n $news -l after -x -a '(__ucrun_machines)' -d 'a machine to start after'
+complete -c ucrun -n $news -l requires -x -a '(__ucrun_machines)' -d 'a machine that it needs'
+complete -c ucrun -n $news -l ready-port -x -d 'started when this port answers'
+complete -c ucrun -n $news -l activate -d 'start it by the first connection'
+complete -c ucrun -n $news -l idle-timeout -x -d 'stop it when idle'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from run" -s d -l detach -d 'do not stay'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from stop restart" -s t -l time -x -d 'how long a guest may take'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -s M -l memory -x -d "the guest's memory"
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -l cpus -x -d 'processors'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -s p -l port -x -d 'a port'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -s e -l env -x -d 'a variable'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -l restart -x -a 'no on-failure always' -d 'when to start it again'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -l restart-sec -x -d 'how long to wait before that'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -s l -l label -x -d 'a label'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update rm" -s f -l force -d 'all the same'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'only names'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s l -l latest -d 'only the last'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps inspect" -l format -x -a 'table json yaml' -d 'form'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s f -l filter -x -d 'KEY=VALUE'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -l no-engines -d 'no containers'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -s f -l follow -d 'go on'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -l since -x -d 'from then on'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -l until -x -d 'up to then'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -s n -l tail -x -d 'only the last lines'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'when each came'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from watch" -l json -d 'lines of JSON'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from doctor" -l fix -d 'repair'

@@ -42,7 +42,7 @@ export class MachineStore {
     if (text !== undefined) return parseRecord(text, record);
     const names = this.names();
     const near = nearest(name, names);
-    throw new RuntimeError('MACHINE_UNKNOWN', `machine "${name}" does not exist`, {
+    throw new RuntimeError('MACHINE_UNKNOWN', `machine "${name}" is unknown`, {
       hint:
         near === undefined
           ? `"ucrun machine ps --all" lists the ${this.places.scope === 'user' ? "user's machines" : 'machines'}`

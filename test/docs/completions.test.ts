@@ -4,12 +4,13 @@ import { delimiter } from 'node:path';
 import t from 'tap';
 import { imageOperands } from '../../src/cli/image/commands.ts';
 import { fileOptions, settingOptions } from '../../src/cli/image/definition-options.ts';
+import { createOptions, machineCommands } from '../../src/cli/machine/commands.ts';
 import { ociVerbs } from '../../src/cli/people.ts';
 import { engineNames } from '../../src/setup/engine.ts';
 
 const verbs = Object.keys(ociVerbs)
   .flatMap((entry) => entry.split(', ').map((verb) => verb.split(' ')[0] ?? ''))
-  .concat('image', 'setup', 'completion', 'help');
+  .concat('image', 'machine', 'setup', 'completion', 'help');
 
 /** Under their first names. */
 const imageCommands = Object.keys(imageOperands)
@@ -38,6 +39,21 @@ for (const { shell, file, check, entry } of shells) {
       'tls-verify',
       'authfile',
       'load',
+    ])
+      t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
+  });
+
+  t.test(`${file} has every command and option below machine`, async (t) => {
+    const firstNames = machineCommands.filter((name) => !['remove', 'list', 'ls'].includes(name));
+    for (const command of firstNames) t.match(text, new RegExp(`\\b${command}\\b`), command);
+    for (const option of [
+      ...Object.keys(createOptions),
+      'system',
+      'user',
+      'detach',
+      'time',
+      'no-engines',
+      'fix',
     ])
       t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
   });
@@ -75,6 +91,7 @@ case "$*" in
   'list --quiet') printf 'one\\ntwo\\n' ;;
   '--root /other list --quiet') echo three ;;
   'image ls') printf 'NAME   GUEST\\nhello  raw\\nlinux  linux\\n' ;;
+  'machine ps --all --quiet --no-engines') printf 'web\\ndb\\n' ;;
   *) exit 1 ;;
 esac
 `;
@@ -124,6 +141,18 @@ const cases: readonly [words: string[], expected: string[]][] = [
     ['ucrun', 'setup', 'podman', '--d'],
     ['--default', '--dry-run'],
   ],
+  [
+    ['ucrun', 'machine', 'st'],
+    ['start', 'stop'],
+  ],
+  [['ucrun', 'machine', 'stop', 'w'], ['web']],
+  [
+    ['ucrun', 'machine', '--user', 'rm', 'web', ''],
+    ['web', 'db'],
+  ],
+  [['ucrun', 'machine', 'run', 'h'], ['hello']],
+  [['ucrun', 'machine', 'run', '--restart', 'on'], ['on-failure']],
+  [['ucrun', 'machine', 'ps', '--format', 'y'], ['yaml']],
   [['ucrun', 'create', '--bundle', '/b', '--pid'], ['--pid-file']],
 ];
 

@@ -8,7 +8,7 @@ import { prepareVerb } from '../../src/runtime/run.ts';
 import { definitionKeys } from '../../src/unikernel/definition.ts';
 import { annotationKey } from '../../src/unikernel/image-settings.ts';
 import { codeIn, documents } from './support/documents.ts';
-import { manualItems, manualPath, manualText } from './support/manual.ts';
+import { machineManualPath, manualItems, manualPath, manualText } from './support/manual.ts';
 
 function help(...args: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync(process.execPath, ['src/cli/main.ts', ...args, '--help'], {
@@ -26,6 +26,7 @@ const commandsIn = (text: string, parent: string) =>
   [...text.matchAll(new RegExp(`^ +${parent} (\\w+)`, 'gm'))].map(([, name = '']) => name);
 const peoplesCommands = commandsIn(help(), 'ucrun');
 const imageCommands = commandsIn(help('image'), 'ucrun image');
+const machineCommands = commandsIn(help('machine'), 'ucrun machine');
 
 const targets = [...readFileSync('Makefile', 'utf8').matchAll(/^([a-z0-9-]+):/gm)].map(([, name]) => name);
 const annotations = definitionKeys.map(annotationKey);
@@ -68,6 +69,7 @@ function checkCode(t: Test, code: string): void {
   for (const [, verb = '', next = ''] of code.matchAll(/(?<![\w./=-])ucrun ([a-z]+)(?: ([a-z]+))?/g)) {
     t.ok([...verbs, ...peoplesCommands, 'help', prepareVerb].includes(verb), `ucrun ${verb}`);
     if (verb === 'image') t.ok(imageCommands.includes(next), `ucrun image ${next}`);
+    if (verb === 'machine' && next !== '') t.ok(machineCommands.includes(next), `ucrun machine ${next}`);
   }
   for (const [, target = ''] of code.matchAll(/(?:^|&& |sudo |=\S+ )make ([a-z][a-z0-9-]*)/gm))
     t.ok(targets.includes(target), `make ${target}`);
@@ -90,14 +92,35 @@ t.test('the manual has every command and option', async (t) => {
       verb,
     );
   const helps = [help(), help('setup'), ...imageCommands.map((name) => help('image', name))];
+  checkOptions(t, helps, manualPath);
+});
+
+t.test('the manual of machines has every command and option', async (t) => {
+  const described = manualItems('COMMANDS', machineManualPath).flatMap(({ name }) => name.split(', '));
+  t.ok(machineCommands.length > 12);
+  for (const verb of machineCommands)
+    t.ok(
+      described.some((name) => name === verb || name.startsWith(`${verb} `)),
+      verb,
+    );
+  const general = new Set(help().match(/(?<= )--[a-z-]+/g));
+  const helps = [help('machine'), ...machineCommands.map((name) => help('machine', name))];
+  checkOptions(
+    t,
+    helps.map((text) => text.replaceAll(/(?<= )--[a-z-]+/g, (option) => (general.has(option) ? '' : option))),
+    machineManualPath,
+  );
+});
+
+function checkOptions(t: Test, helps: readonly string[], path: string): void {
   const options = helps.join('\n').match(/(?<= )--[a-z-]+/g) ?? [];
   t.ok(options.length > 6);
   // Options that are told of together have one \`Fl\`.
   for (const option of new Set(options))
-    t.match(manualText, new RegExp(`Fl (?:\\S+ , )*${option.slice(1)}(?![\\w-])`), option);
-});
+    t.match(manualText(path), new RegExp(`Fl (?:\\S+ , )*${option.slice(1)}(?![\\w-])`), option);
+}
 
-const mandoc = spawnSync('mandoc', ['-T', 'lint', manualPath], { encoding: 'utf8' });
+const mandoc = spawnSync('mandoc', ['-T', 'lint', manualPath, machineManualPath], { encoding: 'utf8' });
 
 t.test(
   'the manual is well-formed',

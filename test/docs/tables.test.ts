@@ -28,7 +28,7 @@ import {
   sectionOf,
   tableRows,
 } from './support/documents.ts';
-import { manualItems, manualText } from './support/manual.ts';
+import { manualItems, manualPath, manualText } from './support/manual.ts';
 
 t.test('the keys of unikernel.json are in README.md and the manual', async (t) => {
   const rows = tableRows(afterMarker('README.md', 'keys'));
@@ -173,7 +173,7 @@ t.test('docs/guests.md and the manual name the ports of the exit protocol', asyn
   const port = (device: string) => new RegExp(`${device},iobase=(0x[0-9a-f]+)`).exec(args.join(' '))?.[1];
   for (const device of ['isa-debugcon', 'isa-debug-exit']) {
     t.match(port(device), /^0x/, device);
-    for (const text of [sectionOf('docs/guests.md', 'The exit protocol'), manualText])
+    for (const text of [sectionOf('docs/guests.md', 'The exit protocol'), manualText(manualPath)])
       t.match(text, port(device), device);
   }
 });

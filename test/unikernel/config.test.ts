@@ -33,6 +33,7 @@ t.test('parseConfig() reads every key', async (t) => {
     memory = "1GiB"
     cpus = 2
     model = "q35"
+    manager = "systemd"
     [network]
     mode = "user"
     [stop]
@@ -57,7 +58,7 @@ t.test('parseConfig() reads every key', async (t) => {
       memoryLimit: 'on-top',
       memoryOverheadMiB: 96,
     },
-    machine: { memoryMiB: 1024, cpus: 2, model: 'q35' },
+    machine: { memoryMiB: 1024, cpus: 2, model: 'q35', manager: 'systemd' },
     network: { mode: 'user' },
     stop: { graceMs: 1500 },
   });

@@ -84,7 +84,8 @@ const flag = (describe: string, alias?: string) =>
     ...(alias === undefined ? {} : { alias }),
   }) as const satisfies Options;
 
-const createOptions = {
+/** Of `run` and `create`. */
+export const createOptions = {
   name: { ...single('its name; without it one is made up'), alias: 'n' },
   systemd: { type: 'boolean', describe: 'let systemd keep it, as a service' },
   memory: { ...single("the guest's memory, such as 64MiB"), alias: 'M' },

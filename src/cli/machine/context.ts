@@ -23,7 +23,7 @@ export async function machineContext(
   { system, user }: ScopeOptions,
 ): Promise<MachineContext> {
   if (system === true && user === true) {
-    throw new RuntimeError('USAGE', '--system and --user exclude each other', {
+    throw new RuntimeError('USAGE', 'options --system and --user exclude each other', {
       hint: "say --user for the user's own machines, --system for those of the host",
     });
   }

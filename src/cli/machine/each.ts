@@ -18,7 +18,7 @@ export async function withEach(
 ): Promise<number> {
   const chosen = all.isAsked ? (await machines.list()).filter(all.isMeant).map(({ name }) => name) : names;
   if (all.isAsked && names.length > 0)
-    throw new RuntimeError('USAGE', `--all and the name "${names[0]}" exclude each other`, {
+    throw new RuntimeError('USAGE', `option --all and the name "${names[0]}" exclude each other`, {
       hint: 'leave one of them out',
     });
   if (!all.isAsked && names.length === 0)

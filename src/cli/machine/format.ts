@@ -50,7 +50,7 @@ export function parseFilters(
   return texts.map((text) => {
     const [, key = '', value = ''] = /^([a-z]+)=(.*)$/s.exec(text) ?? [];
     if (keys.includes(key)) return { key, value };
-    throw new RuntimeError('USAGE', `--filter is "${text}"`, {
+    throw new RuntimeError('USAGE', `option --filter is "${text}"`, {
       hint: `write KEY=VALUE; keys: ${keys.join(', ')}`,
     });
   });

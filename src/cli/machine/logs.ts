@@ -47,7 +47,7 @@ function isBrokenPipe(error: unknown): boolean {
 function parseTail(text: string | undefined): number | undefined {
   if (text === undefined || text === 'all') return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new RuntimeError('USAGE', `--tail is "${text}", not a number of lines`, {
+  throw new RuntimeError('USAGE', `option --tail is "${text}", not a number of lines`, {
     hint: 'write a number, or all',
   });
 }

@@ -48,9 +48,9 @@ export function settingsFrom(
     options.readyPort === undefined ? undefined : wholePort(options.readyPort, '--ready-port');
   const ports = options.port === undefined ? undefined : parsePublished(options.port);
   if (options.activate !== true && options.idleTimeout !== undefined)
-    throw usage('--idle-timeout is for machines with --activate', 'add --activate');
+    throw usage('option --idle-timeout is for machines with --activate', 'add --activate');
   if (options.rm === true && restart !== 'no')
-    throw usage('--rm and --restart contradict each other', 'leave one of them out');
+    throw usage('options --rm and --restart contradict each other', 'leave one of them out');
   return {
     memoryMiB: options.memory === undefined ? undefined : parseMemory(options.memory),
     cpus: options.cpus === undefined ? undefined : parseCpus(options.cpus),
@@ -95,7 +95,7 @@ export function parseCpus(text: string): number {
   const cpus = /^\d{1,3}(?:\.\d{1,3})?$/.test(text) ? Number(text) : 0;
   if (cpus >= 0.01 && cpus <= 255) return cpus;
   throw usage(
-    `--cpus is "${text}", not a number of processors`,
+    `option --cpus is "${text}", not a number of processors`,
     'write a number from 0.01 to 255, such as 2 or 0.5',
   );
 }
@@ -130,13 +130,13 @@ export function parseVolume(text: string): MachineVolume {
   const [, source, destination, mode] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
   if (source === undefined || destination === undefined)
     throw usage(
-      `--volume is "${text}"`,
+      `option --volume is "${text}"`,
       'write SOURCE:/place/in/the/guest, with :ro behind it for reading only',
     );
   const absolute = resolve(source);
   if (statSync(absolute, { throwIfNoEntry: false }) !== undefined)
     return { source: absolute, destination, readOnly: mode === 'ro' };
-  throw usage(`the source of --volume "${text}" is missing`, `make ${absolute}, or correct the path`);
+  throw usage(`the source of option --volume "${text}" is missing`, `make ${absolute}, or correct the path`);
 }
 
 /** @throws RuntimeError USAGE */
@@ -144,7 +144,7 @@ export function parseRestart(text: string, delay: string | undefined): MachineSe
   const [, policy, retries] = /^(no|on-failure|always|unless-stopped)(?::(\d{1,4}))?$/.exec(text) ?? [];
   if (policy === undefined || (retries !== undefined && policy !== 'on-failure')) {
     throw usage(
-      `--restart is "${text}"`,
+      `option --restart is "${text}"`,
       'it can be no, always, on-failure, or on-failure:N for N times at most',
     );
   }
@@ -160,7 +160,7 @@ export function parseLabels(texts: readonly string[]): Readonly<Record<string, s
   return Object.fromEntries(
     texts.map((text) => {
       const [, key, value = ''] = /^([^=\n]+)(?:=(.*))?$/s.exec(text) ?? [];
-      if (key === undefined) throw usage(`--label is "${text}"`, 'write KEY=VALUE');
+      if (key === undefined) throw usage(`option --label is "${text}"`, 'write KEY=VALUE');
       return [key, value];
     }),
   );
@@ -169,14 +169,14 @@ export function parseLabels(texts: readonly string[]): Readonly<Record<string, s
 /** @throws RuntimeError USAGE */
 function parseNetwork(text: string): MachineNetwork {
   if (text === 'user' || text === 'none') return { kind: text };
-  throw usage(`--network is "${text}"`, 'it can be user (behind QEMU) or none');
+  throw usage(`option --network is "${text}"`, 'it can be user (behind QEMU) or none');
 }
 
 /** A variable of the machine's; one without a value has that of the command's own environment, or is left out. */
 export function variable(text: string, env: NodeJS.ProcessEnv): readonly string[] {
   const [name = ''] = text.split('=', 1);
   if (name === '' || /[\0\n]/.test(text))
-    throw usage(`--env is ${JSON.stringify(text)}`, 'write NAME=VALUE, or NAME');
+    throw usage(`option --env is ${JSON.stringify(text)}`, 'write NAME=VALUE, or NAME');
   if (text.includes('=')) return [text];
   return env[name] === undefined ? [] : [`${name}=${env[name]}`];
 }

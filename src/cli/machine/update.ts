@@ -44,7 +44,7 @@ function restartFrom(
 
 function checkVariable(text: string): string {
   if (/^[^=\0\n]+(?:=[^\0\n]*)?$/.test(text)) return text;
-  throw new RuntimeError('USAGE', `--env is ${JSON.stringify(text)}`, {
+  throw new RuntimeError('USAGE', `option --env is ${JSON.stringify(text)}`, {
     hint: 'write NAME=VALUE, or NAME to take it away',
   });
 }

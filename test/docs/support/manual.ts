@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 export const manualPath = 'man/ucrun.1';
-const lines = readFileSync(manualPath, 'utf8').split('\n');
+export const machineManualPath = 'man/ucrun-machine.1';
+const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n');
 
 /** An entry of a list in the manual: what `.It` names, and the text below it. Both without markup. */
 export interface ManualItem {
@@ -10,9 +11,10 @@ export interface ManualItem {
 }
 
 /** The lists' entries in a section or subsection, up to the next one. */
-export function manualItems(section: string): ManualItem[] {
+export function manualItems(section: string, path = manualPath): ManualItem[] {
+  const lines = linesOf(path);
   const start = lines.findIndex((line) => /^\.S[hs] /.test(line) && line.slice(4) === section);
-  if (start === -1) throw new Error(`${manualPath} has no section "${section}"`);
+  if (start === -1) throw new Error(`${path} has no section "${section}"`);
   const items: { name: string; text: string[] }[] = [];
   for (const line of lines.slice(start + 1)) {
     if (/^\.S[hs] /.test(line)) break;
@@ -23,7 +25,9 @@ export function manualItems(section: string): ManualItem[] {
 }
 
 /** The whole text as written, but for escapes. */
-export const manualText = lines.map(withoutEscapes).join('\n');
+export function manualText(path: string): string {
+  return linesOf(path).map(withoutEscapes).join('\n');
+}
 
 function withoutMarkup(line: string): string {
   return withoutEscapes(line)
