@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
-import { exists } from '../host/files.ts';
+import { exists, listDirectory } from '../host/files.ts';
 import { klogExitCodeOffset } from '../unikernel/nanos/klog.ts';
 import { type GuestExit, guestExit } from './guest-exit.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
@@ -54,9 +54,20 @@ export async function recordEnd(
       },
     };
     store.write(changed);
-    rmSync(files.run, { recursive: true, force: true });
+    removeRun(files);
     return changed;
   });
+}
+
+/** All but a directory that a service manager has made, which is a place where it has mounted something: it removes that itself. */
+function removeRun({ run, qemu }: MachineFiles): void {
+  for (const name of listDirectory(run))
+    if (`${run}/${name}` !== qemu) rmSync(`${run}/${name}`, { recursive: true, force: true });
+  try {
+    rmSync(run, { recursive: true, force: true });
+  } catch (error) {
+    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+  }
 }
 
 function klogStatusIn(bytes: Uint8Array): number | undefined {
