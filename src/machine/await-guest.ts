@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { qmpReturn } from '../host/qmp.ts';
-import { hasAccepted, userStackConnections } from '../unikernel/user-stack.ts';
+import { hasAccepted, userStackConnections } from '../unikernel/network/user-connections.ts';
 import { qemuNames } from './places.ts';
 
 const retryMs = 100;

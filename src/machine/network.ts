@@ -1,5 +1,6 @@
 import { RuntimeError } from '../base/runtime-error.ts';
-import { type NetworkPlan, planNetwork } from '../unikernel/network-plan.ts';
+import type { NetworkPlan } from '../unikernel/network/types.ts';
+import { planUser } from '../unikernel/network/user-plan.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import type { MachineNetwork } from './record.ts';
 
@@ -10,16 +11,9 @@ import type { MachineNetwork } from './record.ts';
 export function planMachineNetwork(network: MachineNetwork, ports: readonly PortMapping[]): NetworkPlan {
   switch (network.kind) {
     case 'none':
+      return { kind: 'none', notes: [] };
     case 'user':
-      return planNetwork({
-        mode: network.kind,
-        facts: undefined,
-        isShared: false,
-        isRootless: true,
-        hasTun: false,
-        ports,
-        nameServers: [],
-      });
+      return planUser(undefined, ports, []);
     default:
       throw new RuntimeError('NETWORK_UNSUPPORTED', `network "${network.kind}" is not there for machines`, {
         hint: 'use "user" or "none"',

@@ -4,7 +4,7 @@ import { RuntimeError } from '../base/runtime-error.ts';
 import { exists, listDirectory, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
-import type { NetworkPlan } from '../unikernel/network-plan.ts';
+import type { NetworkPlan } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import type { MachinePaths } from '../unikernel/sandbox-paths.ts';

@@ -6,6 +6,7 @@ import { exists, makeDirectory, readTextIfThere, writeFileAtomic } from '../host
 import { qmpCommand, qmpReturn } from '../host/qmp.ts';
 import { findTool } from '../host/tools.ts';
 import { guests } from '../unikernel/guests/index.ts';
+import type { PortMapping } from '../unikernel/ports.ts';
 import { bringDown } from './bring-down.ts';
 import { readConsoleLog } from './console-log.ts';
 import { needsLowPorts } from './device-access.ts';
@@ -14,7 +15,7 @@ import type { MachineHost } from './host.ts';
 import { becomeUser, chooseMachineUser, releaseMachineUser } from './monitor-user.ts';
 import type { MachineFiles } from './places.ts';
 import { prepareMachine } from './prepare.ts';
-import { type MachineRecord, recordVersion } from './record.ts';
+import { type MachineRecord, type MachineSettings, recordVersion } from './record.ts';
 import { type ResolvedMachine, resolveMachine, sizesOf } from './resolve.ts';
 import {
   hasWrapper,
@@ -77,7 +78,7 @@ export class QemuMachineService implements MachineService {
         created: new Date().toISOString(),
         manager,
         source,
-        settings,
+        settings: withReadyPort(settings, machine.ports),
         plan: sizesOf(machine),
         lastRun: undefined,
       };
@@ -371,6 +372,22 @@ function isSilent(name: string): RuntimeError {
   return new RuntimeError('MACHINE_FAILED', `the QEMU of machine "${name}" does not answer`, {
     hint: 'stop the machine with "ucrun machine stop"',
   });
+}
+
+/**
+ * The first connection has to find a guest that answers, so a machine that is started by it has started when that is so.
+ * @throws RuntimeError PORT_INVALID
+ */
+function withReadyPort(settings: MachineSettings, ports: readonly PortMapping[]): MachineSettings {
+  if (settings.activation === undefined) return settings;
+  const [port, ...more] = ports.filter(({ protocol }) => protocol === 'tcp');
+  if (port !== undefined && more.length === 0)
+    return { ...settings, readyPort: settings.readyPort ?? port.guest };
+  throw new RuntimeError(
+    'PORT_INVALID',
+    `a machine that a connection starts has one TCP port, not ${port === undefined ? 'none' : more.length + 1}`,
+    { hint: 'name it with --port OUTSIDE:GUEST' },
+  );
 }
 
 /** A machine that did not come up. */

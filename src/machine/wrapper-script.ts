@@ -16,7 +16,7 @@ export const maxLogBytes = 8 * 1024 * 1024;
  * The script that stays while a machine runs that no service manager keeps: it puts the console into a log with times, waits for
  * QEMU, and becomes the ucrun that writes down how it ended. A shell, since it is there for each machine as long as that is.
  *
- * bash knows the time by itself; another shell starts date(1) for each line.
+ * bash knows the time by itself; another shell starts date(1) for each line, and not every one of those knows parts of seconds.
  */
 export function renderWrapper({ files, become, ended }: WrapperRequest): string {
   const launch = [...become, '/bin/sh', files.launch].map(shellQuote).join(' ');
@@ -30,11 +30,11 @@ keep_log() {
   exec >>"$1"
   bytes=0
   while IFS= read -r line || [ -n "$line" ]; do
-    if [ -n "$EPOCHREALTIME" ]; then
+    if [ -n "$BASH_VERSION" ] && [ -n "$EPOCHREALTIME" ]; then
       now=$EPOCHREALTIME
       printf '%(%Y-%m-%dT%H:%M:%S)T.%sZ %s\\n' "\${now%.*}" "\${now#*.}" "$line"
     else
-      printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)" "$line"
+      printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%S).000000Z" "$line"
     fi
     bytes=$((bytes + \${#line} + 28))
     [ "$bytes" -lt ${maxLogBytes} ] || { mv "$1" "$1.1"; exec >"$1"; bytes=0; }

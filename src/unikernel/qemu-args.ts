@@ -142,7 +142,7 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
       ]);
     case 'user': {
       const forwards = network.ports.map(
-        ({ protocol, host, guest }) => `,hostfwd=${protocol}::${host}-:${guest}`,
+        ({ protocol, address = '', host, guest }) => `,hostfwd=${protocol}:${address}:${host}-:${guest}`,
       );
       return [
         '-netdev',

@@ -83,7 +83,7 @@ export function settingsFrom(
 
 /** A size as people write it for machines: `64MiB`, and also `64M` or `1g`. @throws RuntimeError MEMORY_INVALID */
 export function parseMemory(text: string): number {
-  const [, digits, unit] = /^([1-9][0-9]*)\s*([mg])(?:i?b)?$/i.exec(text) ?? [];
+  const [, digits, unit] = /^([1-9][0-9]*)\s*([mg])i?b?$/i.exec(text) ?? [];
   return parseMiB(
     digits === undefined ? text : `${digits}${unit?.toLowerCase() === 'g' ? 'GiB' : 'MiB'}`,
     '--memory',
