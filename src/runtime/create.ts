@@ -12,7 +12,7 @@ import type { ContainerCall } from './container.ts';
 import { guestInput } from './guest-input.ts';
 import { chooseMonitorUser } from './monitor-user.ts';
 import { makeOverlays } from './overlays.ts';
-import { type ContainerRecord, newRecord, writeRecord } from './record.ts';
+import { type ContainerRecord, newRecord, readWholeRecord, writeRecord } from './record.ts';
 import { removeState } from './remove-state.ts';
 import {
   type ResolvedUnikernel,
@@ -104,12 +104,14 @@ function overlaysOf({ paths }: ContainerCall, { disks }: ResolvedUnikernel): Con
 }
 
 /** @throws RuntimeError CONTAINER_EXISTS, unless what is there is of a create that failed in crun */
-function claimDirectory({ paths, id, line, env, crun }: ContainerCall): void {
+function claimDirectory(call: ContainerCall): void {
+  const { paths, id, line, env, crun } = call;
   if (makeNewDirectory(paths.directory, 0o711)) return;
   const isKnownToCrun = runProgram(crun(), [...line.globalArgs, 'state', id], { env }).status === 0;
   const isBeingCreated = findProcessesWithArgument(paths.sandboxConfig).length > 0;
   if (!isKnownToCrun && !isBeingCreated) {
-    removeState(paths, undefined);
+    // It may have been started, and have taps in a namespace that is still there.
+    removeState(paths, readWholeRecord(call));
     if (makeNewDirectory(paths.directory, 0o711)) return;
   }
   throw new RuntimeError('CONTAINER_EXISTS', `container "${id}" already exists`, {

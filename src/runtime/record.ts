@@ -4,6 +4,7 @@ import type { GuestInput } from '../unikernel/guests/guest.ts';
 import type { MachinePlan } from '../unikernel/machine.ts';
 import type { NetworkMode, NetworkPlan, TapCard } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
+import type { Call } from './container.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /** Raised when a record's form changes, so that a later ucrun knows what it reads. */
@@ -80,6 +81,19 @@ export function readRecord(paths: StatePaths): ContainerRecord | undefined {
   if (record?.version !== recordVersion)
     throw brokenRecord(paths, `has version ${record?.version}, not ${recordVersion}`);
   return record;
+}
+
+/** The same, but a record that cannot be read is none: it must not keep a container from being removed. */
+export function readWholeRecord({
+  paths,
+  log,
+}: Pick<Call, 'log'> & { readonly paths: StatePaths }): ContainerRecord | undefined {
+  try {
+    return readRecord(paths);
+  } catch (error) {
+    log('record ignored', { error: String(error) });
+    return undefined;
+  }
 }
 
 function brokenRecord(paths: StatePaths, what: string, cause?: unknown): RuntimeError {

@@ -22,6 +22,7 @@ const tap = (...cards: readonly NetworkCard[]): NetworkPlan => ({
   kind: 'tap',
   guest: { cards, nameServers: [] },
   taps: [],
+  leftOut: [],
   notes: [],
 });
 const user: NetworkPlan = {

@@ -47,7 +47,7 @@ export function planTaps(request: TapRequest): TapPlan {
   }
   const given = links.slice(0, abilities.cards);
   checkFamilies(given, request);
-  const left = links.slice(abilities.cards).map(({ name }) => name);
+  const leftOut = links.slice(abilities.cards).map(({ name }) => name);
   return {
     kind: 'tap',
     guest: { cards: given.map((link) => cardOf(link, facts)), nameServers: request.nameServers },
@@ -58,10 +58,13 @@ export function planTaps(request: TapRequest): TapPlan {
       queues: abilities.multiqueue ? Math.min(cpus, mostQueues) : 1,
       vhost: hasVhost,
     })),
+    leftOut,
     notes: [
-      ...(left.length === 0
+      ...(leftOut.length === 0
         ? []
-        : [`${left.join(', ')} left out, as a guest of type "${guest}" has ${cardCount(abilities.cards)}`]),
+        : [
+            `${leftOut.join(', ')} left out, as a guest of type "${guest}" has ${cardCount(abilities.cards)}`,
+          ]),
       ...(facts.hasRules ? ["routing rules left out: the guest has the main table's routes"] : []),
     ],
   };

@@ -21,6 +21,8 @@ export interface TapPlan extends PlanNotes {
   readonly guest: GuestNetwork;
   /** In the order of `guest.cards`, and as many. */
   readonly taps: readonly TapCard[];
+  /** The interfaces that the guest cannot have. */
+  readonly leftOut: readonly string[];
 }
 
 /** QEMU's user network stack, in the container's namespace, is the guest's router. */

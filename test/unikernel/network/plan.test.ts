@@ -60,6 +60,7 @@ t.test('planNetwork() makes a tap that is the container to its network', async (
       nameServers: ['10.88.0.1'],
     },
     taps: [{ link: 'eth0', tap: 'uctap0', mtu: 1500, queues: 1, vhost: false }],
+    leftOut: [],
     notes: [],
   });
   t.match(planNetwork({ ...usual, facts: slirp }), { kind: 'tap', taps: [{ link: 'tap0', mtu: 65520 }] });
@@ -120,6 +121,7 @@ t.test('planNetwork() gives a guest as many cards as it can have, and says so', 
   const abilities = { ...usual.abilities, cards: 1 };
   t.match(planOf(three, [], { guest: 'mirage', abilities }), {
     taps: [{ link: 'eth0' }],
+    leftOut: ['eth1', 'eth2'],
     guest: { cards: [{}] },
     notes: ['eth1, eth2 left out, as a guest of type "mirage" has one card'],
   });

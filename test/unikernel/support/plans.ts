@@ -55,6 +55,7 @@ export const tapNetwork: Extract<NetworkPlan, { kind: 'tap' }> = {
   kind: 'tap',
   guest: { cards: [card], nameServers: ['10.88.0.1'] },
   taps: [tapCard],
+  leftOut: [],
   notes: [],
 };
 
@@ -66,6 +67,7 @@ export const twoTaps: typeof tapNetwork = {
     { ...tapCard, queues: 4, vhost: true },
     { link: 'eth1', tap: 'uctap1', mtu: 9000, queues: 2, vhost: false },
   ],
+  leftOut: [],
   notes: [],
 };
 
