@@ -32,13 +32,14 @@ packages=(
   skopeo
   # the demo and the tests
   bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
+  # networks of Kubernetes' pods, and of podman where there is no netavark (Ubuntu 22.04)
+  containernetworking-plugins
   # rootless podman
   slirp4netns uidmap
 )
 networks=(aardvark-dns netavark)
 system=(mmdebstrap) # what makes the system that tests boot, from the host's mirror: Ubuntu has none of Debian
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
-older_networks=(containernetworking-plugins) # Ubuntu 22.04 has no netavark; its podman uses CNI
 
 # Where systemd runs, these packages start daemons: docker's changes the host's firewall, and drives out a docker from elsewhere.
 # Without them their tests say that they are skipped.
@@ -71,9 +72,7 @@ case "$id ${ID_LIKE:-}" in
       "- please install by hand what corresponds to: ${packages[*]} ${networks[*]}"
     ;;
 esac
-if [ "$id $version" = 'ubuntu 22.04' ]; then
-  packages+=("${older_networks[@]}")
-else
+if [ "$id $version" != 'ubuntu 22.04' ]; then
   packages+=("${networks[@]}" "${compose[@]}")
 fi
 [ "$id" != debian ] || packages+=("${system[@]}")

@@ -51,7 +51,8 @@ export function detectUnikernel(
   }
   if (name !== undefined) return { kind: 'registry', name, overrides: own.settings };
   const [stray] = Object.keys(own.settings);
-  if (stray === undefined) return undefined;
+  // What a pod says reaches its plain containers, too.
+  if (stray === undefined || isPodMember(spec)) return undefined;
   throw new RuntimeError(
     'UNIKERNEL_INVALID',
     `annotation "${annotationKey(stray)}" is set, but no unikernel is named`,

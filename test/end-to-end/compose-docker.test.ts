@@ -2,11 +2,16 @@
 import t from 'tap';
 import { makeBrokenRuntime } from './support/broken-runtime.ts';
 import { run } from './support/command.ts';
-import { buildExampleImages, composeFile, exampleImages, noDockerCompose } from './support/compose.ts';
+import {
+  buildExampleImages,
+  composeFile,
+  exampleImages,
+  noDockerCompose,
+  serversBehindNginx,
+} from './support/compose.ts';
 import { type Docker, noDocker, startDocker } from './support/docker.ts';
 import { outputOf } from './support/engine.ts';
 import { inspect, logOf, waitForLog } from './support/engine-guests.ts';
-import { firstAnswer } from './support/http.ts';
 import { publishSubscribe as example, publish } from './support/publish-subscribe.ts';
 
 const skip = noDocker || noDockerCompose;
@@ -38,10 +43,8 @@ else {
     const file = 'behind-nginx/compose.yaml';
     t.teardown(() => compose(file, 'down'));
     await compose(file, 'up', '-d');
-    const addresses = new Set<string | undefined>();
-    for (let i = 0; i < 3; i++)
-      addresses.add(/\bip=([\d.]+)/.exec(await firstAnswer(`http://${started().address}:8080/`))?.[1]);
-    t.equal(addresses.size, 3, [...addresses].join(', '));
+    const servers = await serversBehindNginx(started().address);
+    t.equal(servers.size, 3, [...servers].join(', '));
     t.equal(await inspect(started(), 'behind-nginx_one_1', '{{.HostConfig.Runtime}}'), 'ucrun');
     t.not(await inspect(started(), 'behind-nginx_nginx_1', '{{.HostConfig.Runtime}}'), 'ucrun');
   });
@@ -60,5 +63,14 @@ else {
     for (const name of Object.values(example.containers))
       t.equal(await inspect(engine, name, '{{.State.Status}} {{.State.ExitCode}}'), 'exited 0', name);
     t.equal(await outputOf(engine, ['ps', '--quiet']), '');
+  });
+
+  t.test('docker: redis, publisher and subscriber, on a network of their own', async (t) => {
+    const engine = started();
+    t.teardown(() => compose(example.file, 'down'));
+    await compose(example.file, 'up', '-d');
+    await waitForLog(engine, example.containers.subscriber, /^subscriber: ready/m);
+    const { payload } = await publish(engine.address);
+    t.match(await waitForLog(engine, example.containers.subscriber, /received/), payload.toString());
   });
 }

@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { buildExampleImages, composeArgs, noPodmanCompose, podmanCompose } from './support/compose.ts';
+import {
+  buildExampleImages,
+  composeArgs,
+  noPodmanCompose,
+  podmanCompose,
+  serversBehindNginx,
+} from './support/compose.ts';
 import { scratch } from './support/environment.ts';
 import { firstAnswer } from './support/http.ts';
 import { inspect, podman, podmanOutput } from './support/podman.ts';
@@ -119,9 +125,7 @@ t.test('plain containers and unikernels use each other by name', { skip }, async
 
 t.test('three unikernels answer in turns behind a plain nginx', { skip }, async (t) => {
   await up(t, composeArgs('behind-nginx/compose.yaml'));
-  const addresses = new Set<string | undefined>();
-  for (let i = 0; i < 3; i++)
-    addresses.add(/\bip=([\d.]+)/.exec(await firstAnswer('http://127.0.0.1:8080/'))?.[1]);
-  t.equal(addresses.size, 3, [...addresses].join(', '));
+  const servers = await serversBehindNginx('127.0.0.1');
+  t.equal(servers.size, 3, [...servers].join(', '));
   t.match(await logWith('behind-nginx_nginx_1', /GET/), /"GET \/ HTTP\/1.1" 200/);
 });

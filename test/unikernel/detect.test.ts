@@ -181,6 +181,18 @@ t.test('detectUnikernel() leaves the pause container of a pod alone', async (t) 
   t.match(detect(inside), { name: 'hello' });
 });
 
+t.test(
+  "detectUnikernel() takes a pod's annotations for its unikernels, and leaves its plain containers alone",
+  async (t) => {
+    const member = { 'io.kubernetes.cri.container-type': 'container', 'ucrun.memory': '64MiB' };
+    t.match(detect(withAnnotations(member, 'SERVICE_NAME=hello')), { overrides: { memory: '64MiB' } });
+    t.equal(detect(withAnnotations(member)), undefined);
+    t.throws(() => detect(withAnnotations({ ...member, 'ucrun.memmory': '1' })), {
+      message: 'unknown annotation "ucrun.memmory"',
+    });
+  },
+);
+
 t.test('isPodMember() holds for the containers of a pod, but for its pause container', async (t) => {
   for (const key of ['io.kubernetes.cri.container-type', 'io.kubernetes.cri-o.ContainerType']) {
     t.equal(isPodMember({ annotations: { [key]: 'container' } }), true, key);

@@ -3,6 +3,7 @@ import { type CommandOptions, type Outcome, output, run } from './command.ts';
 import { repository } from './environment.ts';
 import { buildPlainImage, plainImage } from './images.ts';
 import { podmanOutput } from './podman.ts';
+import { waitFor } from './wait.ts';
 
 /** An example's file, by its path below compose-examples. */
 export const composeFile = (file: string): string => join(repository, 'compose-examples', file);
@@ -39,6 +40,26 @@ export async function buildExampleImages(): Promise<void> {
   await build('nginx-image.sh', exampleImages.nginx);
   await buildPlainImage();
   await podmanOutput(['tag', plainImage, exampleImages.busybox]);
+}
+
+/** Wait until each of the three behind nginx has answered: one that is not up yet is left out for a while. @param address nginx' host */
+export async function serversBehindNginx(address: string): Promise<ReadonlySet<string>> {
+  const servers = new Set<string>();
+  await waitFor(
+    'answers from three servers',
+    async () => {
+      const answer = await fetch(`http://${address}:8080/`, {
+        headers: { connection: 'close' },
+        signal: AbortSignal.timeout(1000),
+      });
+      const server = answer.headers.get('served-by');
+      // nginx lists all that it has asked.
+      if (answer.status === 200 && server !== null && !server.includes(',')) servers.add(server);
+      return servers.size === 3;
+    },
+    60,
+  );
+  return servers;
 }
 
 export const exampleImages = {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, open, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { output, quote, run } from './command.ts';
 import { type Engine, outputOf } from './engine.ts';
+import { makeEngineNamespace } from './engine-namespace.ts';
 import { scratch, ucrun } from './environment.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,8 +26,7 @@ export const noDocker: string | false = (await isThere('dockerd')) ? false : 'do
 const client = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
 
 /**
- * Start a docker. It is in a network namespace of its own, where its rules of iptables and its forwarding are in no one's way, and
- * which a pair of network devices joins to the test's. Containers have addresses below 172.31.NUMBER.
+ * Start a docker, in a network namespace of its own. Containers have addresses below 172.31.NUMBER.
  * @param number not that of another docker at the same time
  * @param brokenRuntime what {@link makeBrokenRuntime} made; undefined: it has its runtimes from /etc/docker/daemon.json
  */
@@ -34,18 +34,15 @@ export async function startDocker(number: number, brokenRuntime: string | undefi
   const name = `ucrun-docker-${number}`;
   const folder = join('/run', name);
   const dataRoot = join(scratch, name);
-  const address = `172.30.${number}.2`;
   await mkdir(folder, { recursive: true });
-  await output('ip', ['netns', 'add', name]);
-  await joinNamespace(number, name, address);
+  const namespace = await makeEngineNamespace(name, number, `172.31.${number}.0/24`);
   await writeFile(join(folder, 'daemon.json'), '{}');
   const logFile = join(scratch, `${name}.log`);
   const log = await open(logFile, 'w');
   const daemon = spawn(
     'nsenter',
     [
-      // Not by `ip netns exec`, which would mount another /sys, without the cgroups.
-      ...[`--net=/run/netns/${name}`, 'dockerd'],
+      ...namespace.nsenterArgs('dockerd'),
       ...['--pidfile', join(folder, 'pid'), '--experimental'],
       ...['--data-root', dataRoot, '--exec-root', join(folder, 'exec'), '--host', `unix://${folder}/socket`],
       ...['--bip', `172.31.${number}.1/24`, '--cgroup-parent', `/${name}`],
@@ -66,7 +63,7 @@ export async function startDocker(number: number, brokenRuntime: string | undefi
     env,
     // Whatever the runtime's name is, docker has this one.
     crunRoot: join(folder, 'exec/runtime-runc/moby'),
-    address,
+    address: namespace.address,
     runtime: ['--runtime=ucrun'],
     brokenRuntime: ['--runtime=broken'],
     call: (args, options = {}) => run(client, args, { ...options, env: { ...env, ...options.env } }),
@@ -84,13 +81,7 @@ export async function startDocker(number: number, brokenRuntime: string | undefi
       daemon.ref();
       daemon.kill('SIGTERM');
       await ended;
-      await waitFor('the processes of docker to go', async () => {
-        return (await output('ip', ['netns', 'pids', name])) === '';
-      });
-      await unmountBelow(folder);
-      await unmountBelow(dataRoot);
-      await output('ip', ['netns', 'delete', name]);
-      for (const cgroup of cgroupsNamed(name)) await rmdir(cgroup);
+      await namespace.remove(folder, dataRoot);
       await rm(folder, { recursive: true });
       await rm(dataRoot, { recursive: true });
     },
@@ -102,7 +93,7 @@ export async function startDocker(number: number, brokenRuntime: string | undefi
     },
   );
   // The tests are docker's outside; they want to reach containers at their own addresses, too.
-  const accept = ['iptables', '-I', 'DOCKER-USER', '-i', uplink, '-j', 'ACCEPT'];
+  const accept = ['iptables', '-I', 'DOCKER-USER', '-i', namespace.uplink, '-j', 'ACCEPT'];
   await output('ip', ['netns', 'exec', name, ...accept]);
   return docker;
 }
@@ -110,38 +101,6 @@ export async function startDocker(number: number, brokenRuntime: string | undefi
 function runtimesOf(brokenRuntime: string, configFile: string): readonly string[] {
   const runtimes = ['--add-runtime', `ucrun=${ucrun}`, '--add-runtime', `broken=${brokenRuntime}`];
   return ['--config-file', configFile, ...runtimes];
-}
-
-const uplink = 'uplink';
-
-async function joinNamespace(number: number, name: string, address: string): Promise<void> {
-  const outside = `docker-${number}`;
-  const inside = ['-netns', name];
-  await output('ip', [
-    ...['link', 'add', outside, 'type', 'veth'],
-    ...['peer', 'name', uplink, 'netns', name],
-  ]);
-  await output('ip', ['address', 'add', `172.30.${number}.1/30`, 'dev', outside]);
-  await output('ip', [...inside, 'address', 'add', `${address}/30`, 'dev', uplink]);
-  await output('ip', [...inside, 'link', 'set', 'lo', 'up']);
-  await output('ip', [...inside, 'link', 'set', uplink, 'up']);
-  await output('ip', ['link', 'set', outside, 'up']);
-  await output('ip', ['route', 'add', `172.31.${number}.0/24`, 'via', address]);
-}
-
-async function unmountBelow(folder: string): Promise<void> {
-  const targets = (await output('findmnt', ['--noheadings', '--raw', '--output', 'TARGET'])).split('\n');
-  for (const target of targets.reverse())
-    if (target.startsWith(`${folder}/`)) await output('umount', [target]);
-}
-
-/** Its cgroups: one in each hierarchy of v1, or the one of v2. */
-function cgroupsNamed(name: string): readonly string[] {
-  const root = '/sys/fs/cgroup';
-  const hierarchies = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return [root, ...hierarchies.map((entry) => join(root, entry.name))]
-    .map((folder) => join(folder, name))
-    .filter((folder) => existsSync(folder));
 }
 
 async function isThere(program: string): Promise<boolean> {
