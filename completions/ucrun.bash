@@ -140,7 +140,7 @@ _ucrun() {
   if [[ -z $words ]]; then
     case $verb in
       '')
-        words='create start state kill delete run exec pause resume ps list events update spec features image machine setup completion help'
+        words='create start state kill delete run exec pause resume ps list events update spec features image machine setup doctor completion help'
         [[ $current != -* ]] || words='--root --log --log-format --debug --systemd-cgroup --version --help -v -h'
         ;;
       create) words='--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring' ;;
@@ -173,6 +173,7 @@ _ucrun() {
         ;;
       list) words='--quiet --format' ;;
       spec) words='--bundle --rootless' ;;
+      doctor) words='--json --fix' ;;
       setup)
         if [[ $current == -* ]]; then
           words='--default --remove --dry-run'

@@ -1,6 +1,6 @@
 # fish completion for ucrun
 
-set -l verbs create start state kill delete run exec pause resume ps list events update spec features image machine setup completion help
+set -l verbs create start state kill delete run exec pause resume ps list events update spec features image machine setup doctor completion help
 set -l first "not __fish_seen_subcommand_from $verbs"
 
 function __ucrun_ids
@@ -48,6 +48,7 @@ complete -c ucrun -n $first -a features -d 'print what the runtime can do'
 complete -c ucrun -n $first -a image -d 'list, make, move and remove the unikernels that SERVICE_NAME can name'
 complete -c ucrun -n $first -a setup -d "put ucrun into an engine's configuration"
 complete -c ucrun -n $first -a machine -d 'run unikernels without an engine, also as services of systemd'
+complete -c ucrun -n $first -a doctor -d 'say whether unikernels can run here, and what to do if not'
 complete -c ucrun -n $first -a completion -d 'print a script that completes command lines'
 complete -c ucrun -n $first -a help -d 'list the commands, or explain one'
 
@@ -73,6 +74,8 @@ complete -c ucrun -n '__fish_seen_subcommand_from setup' -a 'podman docker conta
 complete -c ucrun -n '__fish_seen_subcommand_from setup' -l default -d 'make it the runtime of every container'
 complete -c ucrun -n '__fish_seen_subcommand_from setup' -l remove -d 'take it out again'
 complete -c ucrun -n '__fish_seen_subcommand_from setup' -l dry-run -d 'only show what would change'
+complete -c ucrun -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON'
+complete -c ucrun -n '__fish_seen_subcommand_from doctor' -l fix -d 'remove what is left of containers that are gone'
 
 set -l image '__fish_seen_subcommand_from image'
 set -l first_of_image "$image; and not __fish_seen_subcommand_from ls inspect add import rm pack pull push"

@@ -41,6 +41,9 @@ a container that carries a unikernel becomes a virtual machine, every other cont
 The commands with an id, and list, spec and features, are those that engines use.
 "ucrun help COMMAND" explains one; "man ucrun" says more.`;
 
+/** What `doctor` is for. */
+const doctorHelp = 'say whether unikernels can run here, and what to do if not';
+
 /** What `setup` is for. */
 const setupHelp = "put ucrun into an engine's configuration";
 
@@ -80,7 +83,7 @@ export async function runForPeople(line: CommandLine, env: NodeJS.ProcessEnv): P
     status = found;
   };
   const { words, guestArgs } = splitGuestArgs(line, argumentsFor(line));
-  const runs = { image: runner(env, onStatus), machine: machineRunner(env, onStatus), env };
+  const runs = { image: runner(env, onStatus), machine: machineRunner(env, onStatus), onStatus, env };
   await commands(line, runs, guestArgs).parseAsync(words);
   return status;
 }
@@ -99,6 +102,7 @@ function splitGuestArgs(
 interface Runs {
   readonly image: Run;
   readonly machine: RunMachine;
+  readonly onStatus: (status: number) => void;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -129,6 +133,20 @@ function commands(line: CommandLine, run: Runs, guestArgs: readonly string[]): A
       async ({ engine, default: isDefault, remove, dryRun }) => {
         const { runSetup } = await import('./setup/command.ts');
         runSetup({ engine, isDefault, remove, isDryRun: dryRun }, run.env);
+      },
+    )
+    .command(
+      'doctor',
+      doctorHelp,
+      (command) =>
+        command.option('json', { type: 'boolean', default: false, describe: 'print JSON' }).option('fix', {
+          type: 'boolean',
+          default: false,
+          describe: 'remove what is left of containers that are gone',
+        }),
+      async ({ json, fix }) => {
+        const { runDoctor } = await import('./doctor/command.ts');
+        run.onStatus(await runDoctor({ json, fix }, run.env));
       },
     )
     .completion('completion', 'print a script that completes command lines in bash or zsh')

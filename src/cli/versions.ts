@@ -43,6 +43,7 @@ function programVersion(find: () => string, parse: (output: string) => string | 
   }
 }
 
-function parseQemuVersion(output: string): string | undefined {
+/** The version in the output of `qemu-system-… --version`; undefined if there is none. */
+export function parseQemuVersion(output: string): string | undefined {
   return /^QEMU emulator version (\S+)/m.exec(output)?.[1];
 }

@@ -145,7 +145,14 @@ export const engineVerbs: ReadonlySet<string> = new Set([
 ]);
 
 /** What people type, and no engine. */
-export const peoplesVerbs: ReadonlySet<string> = new Set(['help', 'image', 'machine', 'setup', 'completion']);
+export const peoplesVerbs: ReadonlySet<string> = new Set([
+  'help',
+  'image',
+  'machine',
+  'setup',
+  'doctor',
+  'completion',
+]);
 
 /** Every verb there is; an unknown global option's value is told from the verb by this list. */
 const verbs: ReadonlySet<string> = new Set([...engineVerbs, ...peoplesVerbs, 'prepare', 'probe']);

@@ -5,7 +5,7 @@ import { runProgram } from '../host/processes.ts';
 import { isAcceptedByEveryCrun } from './oci-version.ts';
 
 /** The first crun that takes every 1.x.y specification; older ones look for "1.0" or "1.1" in it. */
-const firstLenientVersion = [1, 14, 3] as const;
+export const firstLenientVersion = [1, 14, 3] as const;
 
 /**
  * The version in the output of `crun --version`, such as `1.8.1`; undefined if there is none.
@@ -59,7 +59,8 @@ install one and, if it is elsewhere, set the key "crun" in ucrun's config.toml`,
   );
 }
 
-function compareVersions(version: string, other: readonly number[]): number {
+/** Negative, zero or positive, as the first version is older than the other, the same or newer. */
+export function compareVersions(version: string, other: readonly number[]): number {
   const parts = version.split('.').map(Number);
   for (const [index, part] of other.entries()) {
     const difference = (parts[index] ?? 0) - part;

@@ -31,6 +31,11 @@ export function removeOverlayDirectory(link: string): void {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 }
 
+/** Remove one that nothing leads to any more. */
+export function removeOverlayFolder(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
 function readLinkIfThere(path: string): string | undefined {
   try {
     return readlinkSync(path);

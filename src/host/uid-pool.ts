@@ -3,7 +3,7 @@ import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type IdRange, toHostId } from '../unikernel/id-mapping.ts';
 import type { IdMapping } from '../unikernel/spec.ts';
-import { listDirectory } from './files.ts';
+import { exists, listDirectory } from './files.ts';
 
 /** A user id that no other sandbox has, so that one broken-out monitor cannot reach another's. */
 export interface MonitorUid {
@@ -48,6 +48,17 @@ export function releaseUids(stateRoot: string, owner: string): void {
     const link = `${stateRoot}/${name}`;
     if (name.startsWith(claimPrefix) && readLinkIfThere(link) === owner) rmSync(link, { force: true });
   }
+}
+
+/** The links of user ids whose owner is gone, as whole paths: they keep an id from everybody. */
+export function staleUidLinks(stateRoot: string): readonly string[] {
+  return listDirectory(stateRoot)
+    .filter((name) => name.startsWith(claimPrefix))
+    .map((name) => `${stateRoot}/${name}`)
+    .filter((link) => {
+      const owner = readLinkIfThere(link);
+      return owner !== undefined && !exists(owner);
+    });
 }
 
 const claimPrefix = 'uid-';

@@ -8,7 +8,7 @@ import type { Call } from './container.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /** Raised when a record's form changes, so that a later ucrun knows what it reads. */
-const recordVersion = 2;
+export const recordVersion = 2;
 
 /** What ucrun remembers of a unikernel container between the engine's calls. */
 export interface ContainerRecord {

@@ -90,6 +90,21 @@ function escapePath(path: string): string {
   return name.length <= longestRootName ? name : `${name.slice(0, longestRootName - 17)}+${hash(trimmed)}`;
 }
 
+/**
+ * Where crun keeps the state of the container that a folder's name stands for.
+ * @param name `ROOT:ID`
+ * @returns undefined for a root so long that its name is only a part of it
+ */
+export function crunRootOf(name: string): string | undefined {
+  const root = name.slice(0, name.lastIndexOf(':'));
+  if (/\+[0-9a-f]{16}$/.test(root)) return undefined;
+  if (root === '-') return '/';
+  const bytes = `/${root.replaceAll('-', '/')}`.replaceAll(/\\x([0-9a-f]{2})/g, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
 /** A file's name has up to 255 bytes, and the id follows. */
 const longestRootName = 120;
 

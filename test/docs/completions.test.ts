@@ -10,7 +10,7 @@ import { engineNames } from '../../src/setup/engine.ts';
 
 const verbs = Object.keys(ociVerbs)
   .flatMap((entry) => entry.split(', ').map((verb) => verb.split(' ')[0] ?? ''))
-  .concat('image', 'machine', 'setup', 'completion', 'help');
+  .concat('image', 'machine', 'setup', 'doctor', 'completion', 'help');
 
 /** Under their first names. */
 const imageCommands = Object.keys(imageOperands)
@@ -64,9 +64,9 @@ for (const { shell, file, check, entry } of shells) {
       t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
   });
 
-  t.test(`${file} has the engines and options of setup`, async (t) => {
+  t.test(`${file} has the engines and options of setup and doctor`, async (t) => {
     for (const engine of engineNames) t.match(text, new RegExp(`\\b${engine}\\b`), engine);
-    for (const option of ['default', 'remove', 'dry-run'])
+    for (const option of ['default', 'remove', 'dry-run', 'fix'])
       t.match(text, new RegExp(`(?:--|-l )${option}\\b`), option);
   });
 

@@ -91,7 +91,7 @@ t.test('the manual has every command and option', async (t) => {
       described.some((name) => name === verb || name.startsWith(`${verb} `)),
       verb,
     );
-  const helps = [help(), help('setup'), ...imageCommands.map((name) => help('image', name))];
+  const helps = [help(), help('setup'), help('doctor'), ...imageCommands.map((name) => help('image', name))];
   checkOptions(t, helps, manualPath);
 });
 

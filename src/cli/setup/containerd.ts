@@ -14,15 +14,18 @@ import { type ConfigText, isAtLeast } from '../../setup/engine.ts';
 import type { EngineSetup, FoundEngine, SetupContext } from './engine-setup.ts';
 import { lastLine } from './last-line.ts';
 
-export const containerdFile = '/etc/containerd/config.toml';
+const containerdFile = '/etc/containerd/config.toml';
 const dropIns = '/etc/containerd/conf.d';
+const dropIn = `${dropIns}/ucrun.toml`;
+/** Where ucrun may be in containerd's configuration. */
+export const containerdFiles = [containerdFile, dropIn];
 
 /** containerd: a file that its configuration imports, where that adds to it, else its configuration itself. */
 export function containerdSetup({ wish, env }: SetupContext, containerd: FoundEngine): EngineSetup {
   const { version } = containerd;
   const main = { path: containerdFile, text: readForeignText(containerdFile) ?? '' };
   const isDropIn = isAtLeast(version, firstContainerdWithDropIns) && importsFrom(main, dropIns);
-  const path = isDropIn ? `${dropIns}/ucrun.toml` : main.path;
+  const path = isDropIn ? dropIn : main.path;
   const dump = (): ConfigText => {
     const args = ['--config', main.path, 'config', 'dump'];
     const { status, stdout, stderr } = runProgram(containerd.program, args, { env });
