@@ -60,7 +60,8 @@ export function sampleBytes(count: number): Buffer {
   let state = 0x2545f491;
   for (let index = 0; index < count; index++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[index] = state >>> 24;
+    // No zero: what takes a file for a text would end there.
+    bytes[index] = state >>> 24 || 1;
   }
   return bytes;
 }
