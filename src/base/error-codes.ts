@@ -28,6 +28,7 @@ export const errorCodes = {
   PORT_TAKEN: 'another process listens on the port',
   QEMU_MISSING: 'QEMU is not installed, or not where the configuration says',
   VIRTIOFSD_MISSING: 'virtiofsd is not installed, or not where the configuration says',
+  PASST_MISSING: 'passt is not installed, or not where the configuration says',
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
   UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
   UNIKERNEL_IN_USE: 'a container uses the unikernel',

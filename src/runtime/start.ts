@@ -63,7 +63,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const script = renderLaunchScript({
     qemu: record.machine.qemu,
     args: qemuArgs(record.machine, network, support.commandLine(input)),
-    fileServers: fileServers(record.machine, record.uid.container),
+    servers: fileServers(record.machine, record.uid.container),
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
     exitValues: support.exitValues,

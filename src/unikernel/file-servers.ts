@@ -1,15 +1,6 @@
 import { type MachinePlan, virtiofsShares } from './machine.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
-
-/** A process that serves a share to the guest, beside QEMU in the sandbox. */
-export interface FileServer {
-  /** The program and its arguments. */
-  readonly command: readonly string[];
-  /** Where it listens once it is ready for QEMU. */
-  readonly socket: string;
-  /** What it had to say. */
-  readonly errors: string;
-}
+import type { SandboxServer } from './sandbox-server.ts';
 
 /** What virtiofsd wants to keep where root starts it. Here root has none of them, and it would end. */
 const capabilities = ['chown', 'dac_override', 'fowner', 'fsetid', 'setgid', 'setuid', 'mknod', 'setfcap'];
@@ -27,7 +18,7 @@ const capabilities = ['chown', 'dac_override', 'fowner', 'fsetid', 'setgid', 'se
 export function fileServers(
   machine: Pick<MachinePlan, 'shares' | 'virtiofsd'>,
   uid: number,
-): readonly FileServer[] {
+): readonly SandboxServer[] {
   const { virtiofsd } = machine;
   if (virtiofsd === undefined) return [];
   const userArgs =
@@ -35,6 +26,7 @@ export function fileServers(
       ? ['--seccomp=none', `--modcaps=${capabilities.map((name) => `-${name}`).join(':')}`]
       : ['--seccomp=kill'];
   return virtiofsShares(machine).map(({ tag }) => ({
+    name: 'virtiofsd',
     command: [
       virtiofsd,
       `--socket-path=${sandboxPaths.shareSocket(tag)}`,
@@ -45,7 +37,7 @@ export function fileServers(
       '--rlimit-nofile=0',
       '--log-level=error',
     ],
-    socket: sandboxPaths.shareSocket(tag),
+    ready: sandboxPaths.shareSocket(tag),
     errors: sandboxPaths.shareErrors(tag),
   }));
 }

@@ -1,6 +1,6 @@
-import type { FileServer } from './file-servers.ts';
 import type { ExitValues } from './guests/guest.ts';
 import { sandboxPaths } from './sandbox-paths.ts';
+import type { SandboxServer } from './sandbox-server.ts';
 import { shellQuote } from './shell-quote.ts';
 
 /** What the container's exit status is when the guest did not choose one. */
@@ -17,7 +17,7 @@ export interface LaunchRequest {
   readonly qemu: string;
   readonly args: readonly string[];
   /** What has to run before QEMU, and as long as it. */
-  readonly fileServers?: readonly FileServer[];
+  readonly servers?: readonly SandboxServer[];
   /** How long a guest may take to end after the power button was pressed; 0: switch it off at once. */
   readonly graceMs: number;
   /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
@@ -43,7 +43,7 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
 export function renderLaunchScript({
   qemu,
   args,
-  fileServers = [],
+  servers = [],
   graceMs,
   klog,
   exitValues,
@@ -52,7 +52,7 @@ export function renderLaunchScript({
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
   const events = usesKvm(args) ? watchedEvents : writtenEvents;
-  const served = fileServers.length === 0 ? noServers : serverParts(fileServers);
+  const served = servers.length === 0 ? noServers : serverParts(servers);
   const graceSeconds = (graceMs / 1000).toFixed(3);
   return `exec 3<&0
 interrupted= launching= status= timer= vmm=
@@ -232,9 +232,9 @@ watcher=$!
   file: sandboxPaths.lastEvents,
 };
 
-/** The parts of the script that see to the servers of shares. */
+/** The parts of the script that see to the servers beside QEMU. */
 interface ServerParts {
-  /** Starts them, and waits until they listen. */
+  /** Starts them, and waits until they are ready. */
   readonly start: string;
   /** After QEMU has started: one that ended in between. */
   readonly recheck: string;
@@ -246,14 +246,20 @@ interface ServerParts {
 
 const noServers: ServerParts = { start: '', recheck: '', stop: '', settle: '' };
 
+/** By which the shell that waits for a server says that it has ended; nobody else has a use for these. */
+const lossSignals: { readonly [K in SandboxServer['name']]: string } = { virtiofsd: 'ALRM', passt: 'VTALRM' };
+
 /**
  * Each server has a shell that waits for it, and tells this one by a signal when it has ended: without it the guest would hang.
  * A server ends by itself when QEMU has, so QEMU is given time for its own end.
  */
-function serverParts(servers: readonly FileServer[]): ServerParts {
+function serverParts(servers: readonly SandboxServer[]): ServerParts {
   const { vmmFailed } = exitStatuses;
-  const files = servers.map(({ errors }) => errors).join(' ');
-  const starts = servers.map(({ command, errors }) => {
+  const names = [...new Set(servers.map(({ name }) => name))];
+  const signals = names.map((name) => lossSignals[name]);
+  const errorsOf = (name: string) =>
+    servers.flatMap((server) => (server.name === name ? [server.errors] : [])).join(' ');
+  const starts = servers.map(({ name, command, errors }) => {
     const words = command.map(shellQuote).join(' ');
     return `(
   child=
@@ -261,42 +267,46 @@ function serverParts(servers: readonly FileServer[]): ServerParts {
   ${words} </dev/null >/dev/null 2>${errors} &
   child=$!
   wait "$child" && { sleep 5 & child=$!; wait "$child"; }
-  kill -ALRM $$
+  kill -${lossSignals[name]} $$
 ) 3<&- 2>/dev/null &
 servers="$servers $!"
 `;
   });
+  const waits = servers.map(({ name, ready }) => `await_server ${name} ${ready}\n`);
   return {
-    start: `lost= servers=
+    start: `lost= servers= patience=500
 lose_server() {
-  interrupted=1 lost=1
+  interrupted=1 lost=$1
   [ -z "$vmm" ] || kill -KILL "$vmm" 2>/dev/null
 }
 end_servers() {
-  trap '' ALRM
+  trap '' ${signals.join(' ')}
   kill $servers 2>/dev/null
 }
 fail_serving() {
-  for file in ${files}; do
-    [ ! -f "$file" ] || tail -n 3 "$file" | while IFS= read -r line; do
-      printf 'ucrun: virtiofsd: %s\\n' "\${line#"["*"] "}" >&2
+  case $1 in
+${names.map((name) => `    ${name}) set -- "$1" ${errorsOf(name)} ;;\n`).join('')}  esac
+  name=$1
+  shift
+  for file; do
+    # passt looks for a system logger, and says so each time that it finds none.
+    [ ! -f "$file" ] || grep -v '^Failed to send .* to syslog$' "$file" | tail -n 3 | while IFS= read -r line; do
+      printf 'ucrun: %s: %s\\n' "$name" "\${line#"["*"] "}" >&2
     done
   done
   exit ${vmmFailed}
 }
-trap lose_server ALRM
-trap end_servers EXIT
-${starts.join('')}patience=500
-for socket in ${servers.map(({ socket }) => socket).join(' ')}; do
-  until [ -S "$socket" ]; do
-    [ -z "$lost" ] || fail_serving
-    [ $((patience -= 1)) -gt 0 ] || { echo 'ucrun: virtiofsd does not start to listen' >&2; fail_serving; }
+await_server() {
+  until [ -S "$2" ] || [ -s "$2" ]; do
+    [ -z "$lost" ] || fail_serving "$lost"
+    [ $((patience -= 1)) -gt 0 ] || { echo "ucrun: $1 does not start to listen" >&2; fail_serving "$1"; }
     sleep 0.02
   done
-done
-`,
+}
+${names.map((name) => `trap 'lose_server ${name}' ${lossSignals[name]}\n`).join('')}trap end_servers EXIT
+${starts.join('')}${waits.join('')}`,
     recheck: '[ -z "$lost" ] || kill -KILL "$vmm"\n',
     stop: 'end_servers\n',
-    settle: `[ -z "$lost" ] || { echo 'ucrun: virtiofsd ended before the guest' >&2; fail_serving; }\n`,
+    settle: `[ -z "$lost" ] || { echo "ucrun: $lost ended before the guest" >&2; fail_serving "$lost"; }\n`,
   };
 }

@@ -84,13 +84,14 @@ class Launched {
     const script = renderLaunchScript({
       qemu: '/bin/sh',
       args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
-      fileServers:
+      servers:
         server === undefined
           ? []
           : [
               {
+                name: 'virtiofsd',
                 command: ['/bin/sh', '-c', `RUN='${this.run}'\n${server}`],
-                socket: sandboxPaths.shareSocket('fs1'),
+                ready: sandboxPaths.shareSocket('fs1'),
                 errors: sandboxPaths.shareErrors('fs1'),
               },
             ],
@@ -767,7 +768,7 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
     renderLaunchScript({
       qemu: q35.qemu,
       args: qemuArgs(virtiofs, noNetwork, ''),
-      fileServers: fileServers(virtiofs, 0),
+      servers: fileServers(virtiofs, 0),
       graceMs: 5000,
       exitValues: {},
     }),
