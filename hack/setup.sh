@@ -40,6 +40,7 @@ packages=(
 networks=(aardvark-dns netavark)
 system=(mmdebstrap) # what makes the system that tests boot, from the host's mirror: Ubuntu has none of Debian
 compose=(docker-compose podman-compose) # Ubuntu 22.04 has no podman-compose; there the tests of both say that they are skipped
+passt=(passt) # Ubuntu 22.04 has none; there its tests say that they are skipped
 
 # Where systemd runs, these packages start daemons: docker's changes the host's firewall, and drives out a docker from elsewhere.
 # Without them their tests say that they are skipped.
@@ -73,7 +74,7 @@ case "$id ${ID_LIKE:-}" in
     ;;
 esac
 if [ "$id $version" != 'ubuntu 22.04' ]; then
-  packages+=("${networks[@]}" "${compose[@]}")
+  packages+=("${networks[@]}" "${compose[@]}" "${passt[@]}")
 fi
 [ "$id" != debian ] || packages+=("${system[@]}")
 

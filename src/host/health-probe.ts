@@ -15,6 +15,8 @@ export interface ProbeResult {
 /** Time for QEMU to take a connection that the kernel has taken for it, before QEMU is asked about it. */
 const askingIntervalMs = 50;
 const qmpTimeoutMs = 500;
+/** Time for a guest to refuse what passt has passed on. */
+const refusalMs = 1000;
 
 const watchIntervalMs = 250;
 
@@ -56,7 +58,7 @@ function isRunning({ pid, startTime }: SandboxInit): boolean {
 
 /** @returns how to stop */
 function connectTo(
-  { address, port, guestPort, isBehindUserStack, init }: TcpProbe,
+  { address, port, guestPort, timeoutMs, behind, init }: TcpProbe,
   finish: Finish,
 ): () => void {
   const socket = connect({ host: address, port });
@@ -69,9 +71,12 @@ function connectTo(
   socket.on('error', (error: NodeJS.ErrnoException) => finish(1, wordsFor(error)));
   socket.on('close', () => finish(1, 'is closed: the guest refused the connection'));
   socket.on('connect', () => {
-    if (!isBehindUserStack) return finish(0, 'is open');
+    if (behind === undefined) return finish(0, 'is open');
     socket.resume();
-    timer = setTimeout(askQemu, askingIntervalMs);
+    timer =
+      behind === 'user'
+        ? setTimeout(askQemu, askingIntervalMs)
+        : setTimeout(finish, Math.min(refusalMs, timeoutMs / 2), 0, 'is open');
   });
   return () => {
     clearTimeout(timer);

@@ -78,6 +78,7 @@ export function resolveMachine(
     accelerator: acceleratorFor(host, qemu, settings.acceleration),
     qemu,
     virtiofsd: undefined,
+    hasPasst: false,
     loadedBytes: sizeOf(kernel) + (ownKernel?.bytes.length ?? 0) + sizeOf(initrd),
   });
   const plan: MachinePlan = {

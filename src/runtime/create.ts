@@ -69,7 +69,12 @@ export function prepareSandbox(
       const monitor = chooseMonitorUser(call, found.spec, touchesVolumes(unikernel));
       const disks = overlaysOf(call, unikernel);
       const uid = { container: monitor.user.uid, host: monitor.hostUid };
-      const record = planRecord(call, found, unikernel, { uid, disks, pidFile: pidFileOf(call, options) });
+      const record = planRecord(call, found, unikernel, {
+        uid,
+        gid: monitor.user.gid,
+        disks,
+        pidFile: pidFileOf(call, options),
+      });
       writeRecord(paths, record);
       makeOverlays(call, record);
       writeSandbox(call, found, unikernel, record, monitor.user, changeHooks);
@@ -128,7 +133,7 @@ function planRecord(
   call: ContainerCall,
   found: UnikernelBundle,
   unikernel: ResolvedUnikernel,
-  chosen: Pick<ContainerRecord, 'uid' | 'disks' | 'pidFile'>,
+  chosen: Pick<ContainerRecord, 'uid' | 'gid' | 'disks' | 'pidFile'>,
 ): ContainerRecord {
   const { machine, network } = unikernel;
   return newRecord({

@@ -25,6 +25,8 @@ export interface ContainerRecord {
   readonly network: NetworkIntent;
   /** The monitor's user, inside the sandbox and in ucrun's own user namespace. */
   readonly uid: { readonly container: number; readonly host: number };
+  /** Its group, inside the sandbox. */
+  readonly gid: number;
   /** The host paths of its disks' overlays, and of the images under them. */
   readonly disks: readonly { readonly base: string; readonly overlay: string }[];
   /** Where crun writes the pid of the sandbox's first process. */
@@ -48,6 +50,8 @@ export interface NetworkIntent {
   readonly isRootless: boolean;
   readonly hasTun: boolean;
   readonly hasVhost: boolean;
+  /** The passt that is to join the guest, an absolute path; undefined: another way was asked for. */
+  readonly passt: string | undefined;
   readonly ports: readonly PortMapping[];
   /** The host file that is the container's /etc/resolv.conf. */
   readonly resolvConf: string | undefined;

@@ -2,6 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errno.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { checkQcow2Volume } from '../host/disk-image.ts';
+import { findPasst } from '../host/find-passt.ts';
 import { findQemu } from '../host/find-qemu.ts';
 import { findVirtiofsd } from '../host/find-virtiofsd.ts';
 import { canOpenDevice, findDevice, isOpenToAll } from '../host/host-facts.ts';
@@ -74,6 +75,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   call.log('accelerator chosen', { ...accelerator });
   const port = environmentValue(spec, 'PORT');
   const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
+  const network = networkIntent(call, spec, ports);
   return {
     ...files,
     ownKernel,
@@ -90,9 +92,10 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
       accelerator,
       qemu,
       virtiofsd: isVirtiofs ? findVirtiofsd(config.vmm.virtiofsd, env.PATH) : undefined,
+      hasPasst: network.passt !== undefined,
       loadedBytes: sizeOf(kernel) + (ownKernel?.bytes.length ?? 0) + sizeOf(initrd),
     }),
-    network: networkIntent(call, spec, ports),
+    network,
   };
 }
 
@@ -133,6 +136,7 @@ function sizeOf(path: string | undefined): number {
 
 function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapping[]): NetworkIntent {
   const namespace = findNamespace(spec, 'network');
+  const { config, env } = call;
   return {
     mode: call.config.network.mode,
     isHostNetwork: namespace === undefined || isOwnNamespace(namespace.path),
@@ -142,6 +146,7 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
     hasTun: findDevice('/dev/net/tun') !== undefined,
     hasVhost: canOpenDevice('/dev/vhost-net'),
     ports,
+    passt: config.network.mode === 'passt' ? findPasst(config.vmm.passt, env.PATH) : undefined,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
   };
 }

@@ -3,6 +3,7 @@ import type { DeviceNode } from '../host/host-facts.ts';
 import { portStartSysctl } from '../unikernel/low-ports.ts';
 import { type MachinePlan, virtiofsShares } from '../unikernel/machine.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
+import { withIsolationCalls } from '../unikernel/seccomp.ts';
 import type { JsonObject, Mount, Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, rootTag } from '../unikernel/volumes.ts';
 import { isResolvConf } from './container-volumes.ts';
@@ -30,6 +31,8 @@ export interface SandboxRequest {
   readonly memoryOverheadMiB: number;
   /** The first port at which the monitor has to be allowed to listen; undefined: as it is. */
   readonly portStart: number | undefined;
+  /** Whether passt may run beside QEMU. */
+  readonly hasPasst: boolean;
 }
 
 /** The container's own root file system, as the guest's. */
@@ -156,7 +159,18 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
         `gid=${gid}`,
       ],
     },
+    ...(request.hasPasst ? [passtMount(user)] : []),
   ];
+}
+
+function passtMount({ uid, gid }: MonitorUser): SandboxMount {
+  const options = ['nosuid', 'nodev', 'noexec', 'size=64k', 'nr_inodes=8'];
+  return {
+    destination: sandboxPaths.passt,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: [...options, 'mode=0700', `uid=${uid}`, `gid=${gid}`],
+  };
 }
 
 function volumeMount({ guest, source }: PlannedVolume): SandboxMount {
@@ -193,6 +207,9 @@ function sandboxLinux(request: SandboxRequest): JsonObject {
   return {
     ...linux,
     ...protectedPaths(linux),
+    ...(request.hasPasst && linux.seccomp !== undefined
+      ? { seccomp: withIsolationCalls(linux.seccomp) }
+      : {}),
     ...(portStart === undefined
       ? {}
       : { sysctl: { ...objectAt(linux, 'sysctl'), [portStartSysctl]: `${portStart}` } }),

@@ -1,7 +1,7 @@
 import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
-import { readStartIfThere, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { readResolvConf, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { writeNanosOverlay } from '../host/nanos-image.ts';
 import { makeTaps, namespaceId, readNamespaceFacts, removeTaps } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
@@ -9,12 +9,14 @@ import { fileServers } from '../unikernel/file-servers.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
+import { passtServer } from '../unikernel/network/passt-server.ts';
 import { planNetwork } from '../unikernel/network/plan.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
+import type { SandboxServer } from '../unikernel/sandbox-server.ts';
 import type { Call, ContainerCall } from './container.ts';
 import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
 import type { StatePaths } from './state-dir.ts';
@@ -43,7 +45,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards);
   const network = planFor(record, namespacePath, pid);
   call.log('network planned', { ...network });
-  if (network.kind === 'user') requireFreePorts(pid, network.ports);
+  if (network.kind === 'user' || network.kind === 'passt') requireFreePorts(pid, network.ports);
   // Written down first: whoever dies in between, delete knows what to remove.
   writeRecord(paths, {
     ...record,
@@ -63,7 +65,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const script = renderLaunchScript({
     qemu: record.machine.qemu,
     args: qemuArgs(record.machine, network, support.commandLine(input)),
-    servers: fileServers(record.machine, record.uid.container),
+    servers: [...fileServers(record.machine, record.uid.container), ...passtServers(record, network)],
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
     exitValues: support.exitValues,
@@ -115,16 +117,20 @@ function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
   }
 }
 
-/** Far more than any has. Other containers of its pod may write to it. */
-const maxResolvConfBytes = 64 * 1024;
+function passtServers(
+  { network: { passt }, uid, gid }: ContainerRecord,
+  network: NetworkPlan,
+): readonly SandboxServer[] {
+  if (network.kind !== 'passt' || passt === undefined) return [];
+  return [passtServer(passt, network, { uid: uid.container, gid })];
+}
 
 function planFor(
   { network: intent, machine }: ContainerRecord,
   namespacePath: string,
   pid: number,
 ): NetworkPlan {
-  const resolvConf =
-    intent.resolvConf === undefined ? undefined : readStartIfThere(intent.resolvConf, maxResolvConfBytes);
+  const resolvConf = intent.resolvConf === undefined ? undefined : readResolvConf(intent.resolvConf);
   return planNetwork({
     mode: intent.mode,
     facts:

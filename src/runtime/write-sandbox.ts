@@ -69,9 +69,11 @@ export function writeSandbox(
     hostDirectories: hostDirectories([
       machine.qemu,
       ...(machine.virtiofsd === undefined ? [] : [machine.virtiofsd]),
+      ...(record.network.passt === undefined ? [] : [record.network.passt]),
     ]),
     memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
+    hasPasst: record.network.passt !== undefined,
   });
   makeRootfs(paths.rootfs, mounts, unikernel.root);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
@@ -102,7 +104,8 @@ function neededPortStart(spec: Spec, network: NetworkIntent): number | undefined
 }
 
 function neededDevices(machine: MachinePlan, network: NetworkIntent): readonly DeviceNode[] {
-  const isTapPossible = !network.isHostNetwork && !network.isRootless && network.mode !== 'user';
+  const isTapPossible =
+    !network.isHostNetwork && !network.isRootless && (network.mode === 'auto' || network.mode === 'tap');
   const wanted = [
     ...(machine.accelerator.kind === 'kvm' ? ['/dev/kvm'] : []),
     ...(isTapPossible ? ['/dev/net/tun'] : []),

@@ -25,6 +25,8 @@ export interface Config {
     readonly qemu: string | undefined;
     /** Where virtiofsd is; undefined: searched for, where a unikernel needs it. */
     readonly virtiofsd: string | undefined;
+    /** Where passt is; undefined: searched for, where a guest may be joined by it. */
+    readonly passt: string | undefined;
     readonly accelerator: AcceleratorMode;
     readonly extraArgs: readonly string[];
     readonly uidBase: number;
@@ -62,6 +64,7 @@ export const defaultConfig: Config = {
   vmm: {
     qemu: undefined,
     virtiofsd: undefined,
+    passt: undefined,
     accelerator: 'auto',
     extraArgs: [],
     uidBase: 0x7000_0000,

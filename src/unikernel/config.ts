@@ -84,6 +84,12 @@ export const configKeys = {
     default: '',
     help: 'The virtiofsd for unikernels with "share": "virtiofs". Empty: it is searched for in the usual directories.',
   },
+  'vmm.passt': {
+    read: optionalPath,
+    allowed: 'an absolute path, or "" to search for it',
+    default: '',
+    help: 'The passt that joins guests to networks. Empty: it is searched for in the usual directories.',
+  },
   'vmm.accelerator': {
     read: oneOf('auto', 'kvm', 'tcg'),
     allowed: '"auto", "kvm" or "tcg"',
@@ -147,11 +153,11 @@ export const configKeys = {
     help: 'Who keeps the machines of "ucrun machine" where neither --systemd nor --no-systemd is given.',
   },
   'network.mode': {
-    read: oneOf('auto', 'tap', 'user', 'none'),
-    allowed: '"auto", "tap", "user" or "none"',
+    read: oneOf('auto', 'tap', 'passt', 'user', 'none'),
+    allowed: '"auto", "tap", "passt", "user" or "none"',
     default: 'auto',
     help:
-      "tap: the guest has the container's addresses. user: it is behind QEMU's own network stack. auto: tap in a " +
+      "tap: the guest has the container's addresses. passt: the same through passt, without a tap. user: it is behind QEMU's own network stack. auto: tap in a " +
       "network namespace of the container's own, else user; user for rootless containers.",
   },
   'stop.grace': {
@@ -190,6 +196,7 @@ export function parseConfig(text: string, source: string, onProblem: OnProblem =
     vmm: {
       qemu: value('vmm.qemu'),
       virtiofsd: value('vmm.virtiofsd'),
+      passt: value('vmm.passt'),
       accelerator: value('vmm.accelerator'),
       extraArgs: value('vmm.extra_args'),
       ...uidRange(value('vmm.uid_base'), value('vmm.uid_count'), source, onProblem),

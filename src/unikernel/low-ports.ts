@@ -31,7 +31,7 @@ export interface LowPortRequest {
  */
 export function planPortStart(request: LowPortRequest): number | undefined {
   const [lowest] = request.ports.toSorted((a, b) => a.host - b.host);
-  if (lowest === undefined || lowest.host >= defaultPortStart || !usesUserStack(request)) return undefined;
+  if (lowest === undefined || lowest.host >= defaultPortStart || !listensItself(request)) return undefined;
   const { engineStart, sharedStart } = request;
   const isOthers = request.isHostNetwork || request.isShared;
   if (engineStart === undefined && !isOthers) return lowest.host;
@@ -41,8 +41,12 @@ export function planPortStart(request: LowPortRequest): number | undefined {
 }
 
 /** Known before the namespace is there, as the one case that depends on what is in it is that of a tap that another unikernel has. */
-function usesUserStack({ mode, isHostNetwork, isShared, isRootless, hasTun }: LowPortRequest): boolean {
-  return mode === 'user' || (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun));
+function listensItself({ mode, isHostNetwork, isShared, isRootless, hasTun }: LowPortRequest): boolean {
+  return (
+    mode === 'user' ||
+    mode === 'passt' ||
+    (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun))
+  );
 }
 
 function placeOf({ engineStart, isHostNetwork }: LowPortRequest): string {

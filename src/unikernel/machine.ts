@@ -76,6 +76,8 @@ export interface MachineRequest {
   readonly accelerator: Accelerator;
   readonly qemu: string;
   readonly virtiofsd: string | undefined;
+  /** Whether passt may join the guest to its network. */
+  readonly hasPasst: boolean;
   /** The sizes of the files that QEMU puts into the guest's memory. */
   readonly loadedBytes: number;
 }
@@ -94,6 +96,7 @@ export function planMachine({
   accelerator,
   qemu,
   virtiofsd,
+  hasPasst,
   loadedBytes,
 }: MachineRequest): MachinePlan {
   const support = guests[definition.guest];
@@ -132,6 +135,7 @@ export function planMachine({
     cpus,
     volumes: disks.length + shares.length,
     fileServers: virtiofsShares({ shares }).length,
+    hasPasst,
     config: config.vmm,
   });
   return {

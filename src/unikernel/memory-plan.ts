@@ -38,6 +38,8 @@ export interface MemoryRequest {
   readonly volumes: number;
   /** How many shares have a virtiofsd of their own. */
   readonly fileServers: number;
+  /** Whether passt joins the guest to its network. */
+  readonly hasPasst: boolean;
   readonly config: Pick<Config['vmm'], 'memoryLimit' | 'memoryOverheadMiB'>;
 }
 
@@ -109,6 +111,9 @@ const perVolumeMiB = 1;
 /** virtiofsd, its program, and the shell that watches it. */
 const perFileServerMiB = 8;
 
+/** passt with its buffers, its program, and the shell that watches it. */
+const passtMiB = 28;
+
 /** Page tables and dirty bitmaps. */
 function perGuestMemoryMiB(guestMiB: number): number {
   return Math.ceil(guestMiB / 256);
@@ -125,7 +130,7 @@ function codeCacheFor(accelerator: Accelerator['kind'], limitMiB: number | undef
 
 /** All of QEMU's need that does not depend on the guest's memory. */
 function fixedOverheadMiB(
-  { accelerator, cpus, volumes, fileServers }: MemoryRequest,
+  { accelerator, cpus, volumes, fileServers, hasPasst }: MemoryRequest,
   limitMiB: number | undefined,
   codeCacheMiB: number,
 ): number {
@@ -134,8 +139,9 @@ function fixedOverheadMiB(
     Math.floor((limitMiB ?? Number.POSITIVE_INFINITY) / 4),
     programMiB.all,
   );
-  const devices = perCpuMiB * cpus + perVolumeMiB * volumes + perFileServerMiB * fileServers;
-  return ownMiB[accelerator] + program + codeCacheMiB + devices;
+  const devices = perCpuMiB * cpus + perVolumeMiB * volumes;
+  const servers = perFileServerMiB * fileServers + (hasPasst ? passtMiB : 0);
+  return ownMiB[accelerator] + program + codeCacheMiB + devices + servers;
 }
 
 /** What is left of the limit for the guest, with what QEMU needs for that much. */

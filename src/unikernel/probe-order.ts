@@ -13,8 +13,8 @@ export type GuestProbe = TcpProbe | HttpProbe;
 
 export interface TcpProbe extends ProbeTarget {
   readonly kind: 'tcp';
-  /** QEMU's user stack takes every connection, so QEMU is asked whether the guest did, too. */
-  readonly isBehindUserStack: boolean;
+  /** What takes every connection before the guest does. QEMU can be asked whether the guest did, too; passt ends those that it refused. */
+  readonly behind: 'user' | 'passt' | undefined;
 }
 
 export interface HttpProbe extends ProbeTarget {
@@ -53,7 +53,7 @@ export interface ProbeRequest {
 }
 
 /**
- * How to ask the guest. QEMU's user stack listens in the container's network namespace; a guest behind a tap has the container's
+ * How to ask the guest. QEMU's user stack and passt listen in the container's network namespace; a guest behind a tap has the container's
  * address, at which only others reach it.
  */
 export function planProbe({ probe, network, isRootless, init }: ProbeRequest): PlannedProbe {
@@ -61,12 +61,17 @@ export function planProbe({ probe, network, isRootless, init }: ProbeRequest): P
   const orderTo = (address: string, port: number): ProbeOrder => {
     const target = { address, port, guestPort, timeoutMs, init };
     return probe.kind === 'tcp'
-      ? { kind: 'tcp', ...target, isBehindUserStack: network.kind === 'user' }
+      ? {
+          kind: 'tcp',
+          ...target,
+          behind: network.kind === 'user' || network.kind === 'passt' ? network.kind : undefined,
+        }
       : { kind: 'http', ...target, path: probe.path };
   };
   switch (network.kind) {
     case 'none':
       return failing('the guest has no network');
+    case 'passt':
     case 'user': {
       const mapping = network.ports.find(({ guest, protocol }) => guest === guestPort && protocol === 'tcp');
       return mapping === undefined

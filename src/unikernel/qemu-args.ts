@@ -140,6 +140,13 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
         '-device',
         cardDevice(machine, { index, mac: network.guest.cards[index]?.mac, mtu, queues }),
       ]);
+    case 'passt':
+      return [
+        '-netdev',
+        `stream,id=net0,server=off,addr.type=unix,addr.path=${network.socket}`,
+        '-device',
+        cardDevice(machine, { index: 0, mac: network.guest.cards[0]?.mac, mtu: network.mtu }),
+      ];
     case 'user': {
       const forwards = network.ports.map(
         ({ protocol, address = '', host, guest }) => `,hostfwd=${protocol}:${address}:${host}-:${guest}`,

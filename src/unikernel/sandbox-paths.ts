@@ -32,6 +32,14 @@ export const sandboxPaths = {
   /** Where the virtiofsd of a share listens, and what it had to say. */
   shareSocket: (tag: string): string => `/ucrun/run/${tag}.sock`,
   shareErrors: (tag: string): string => `/ucrun/run/${tag}.err`,
+  /**
+   * A small tmpfs of passt's, there only with it: it shuts itself off in /tmp, and its AppArmor profile lets it write nowhere else. Where it
+   * listens, its process id once it is ready, and what it had to say.
+   */
+  passt: '/tmp',
+  passtSocket: '/tmp/passt.sock',
+  passtReady: '/tmp/passt.pid',
+  passtErrors: '/tmp/passt.err',
   /** QEMU's control socket. */
   qmp: '/ucrun/run/qmp.sock',
   /** A byte of the launch script's, then the exit status that the guest wrote to its exit port. */

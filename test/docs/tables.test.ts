@@ -257,7 +257,7 @@ t.test('docs/network.md has what each mode gives', async (t) => {
   const rows = tableRows(documentText('docs/network.md')).map((row) => row.map(plain));
   t.strictSame(
     rows.map(([mode]) => mode),
-    ['auto', 'tap', 'user', 'none'],
+    ['auto', 'tap', 'passt', 'user', 'none'],
   );
   for (const [mode = '', own = '', shared = '', host = ''] of rows) {
     t.equal(/^\w+/.exec(own)?.[0], given(mode, ownNamespace), `${mode}, own namespace`);

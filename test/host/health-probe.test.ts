@@ -27,7 +27,7 @@ async function closedPort(): Promise<number> {
 const init = { pid: process.pid, startTime: processStartTime(process.pid) ?? '' };
 const target = { address: '127.0.0.1', guestPort: 80, timeoutMs: 5000, init };
 const tcp = (port: number, change: Partial<TcpProbe> = {}) =>
-  carryOut({ kind: 'tcp', ...target, port, isBehindUserStack: false, ...change });
+  carryOut({ kind: 'tcp', ...target, port, behind: undefined, ...change });
 const http = (port: number, path = '/', change: Partial<HttpProbe> = {}) =>
   carryOut({ kind: 'http', ...target, port, path, ...change });
 
@@ -47,8 +47,8 @@ t.test('carryOut() of a tcp probe', async (t) => {
 
 t.test('carryOut() of a tcp probe behind a user stack without an answering QEMU is no success', async (t) => {
   const port = await listen(t, createServer());
-  const isBehindUserStack = true;
-  t.strictSame(await tcp(port, { isBehindUserStack, timeoutMs: 300 }), {
+  const behind = 'user';
+  t.strictSame(await tcp(port, { behind, timeoutMs: 300 }), {
     status: 1,
     line: 'ucrun-probe: tcp port 80 has not answered in 300 ms',
   });
@@ -56,9 +56,23 @@ t.test('carryOut() of a tcp probe behind a user stack without an answering QEMU 
     t,
     createServer((socket) => socket.end()),
   );
-  t.match(await tcp(closing, { isBehindUserStack }), {
+  t.match(await tcp(closing, { behind }), {
     status: 1,
     line: 'tcp port 80 is closed: the guest refused the connection',
+  });
+});
+
+t.test('carryOut() of a tcp probe behind passt waits for a refusal of the guest', async (t) => {
+  const behind = 'passt';
+  const port = await listen(t, createServer());
+  t.match(await tcp(port, { behind, timeoutMs: 300 }), { status: 0, line: 'tcp port 80 is open' });
+  const refusing = await listen(
+    t,
+    createServer((socket) => setTimeout(() => socket.resetAndDestroy(), 50)),
+  );
+  t.match(await tcp(refusing, { behind }), {
+    status: 1,
+    line: 'tcp port 80 is closed: the connection was cut off without an answer',
   });
 });
 

@@ -30,12 +30,14 @@ const record = newRecord({
     isRootless: false,
     hasTun: true,
     hasVhost: false,
+    passt: undefined,
     ports: [],
     resolvConf: undefined,
   },
   disks: [{ base: '/b/rootfs/disk.img', overlay: '/run/ucrun/x:c1/overlays/disk0.qcow2' }],
   pidFile: '/b/pid',
   uid: { container: 1, host: 1 },
+  gid: 100,
 });
 
 t.test('readRecord() gives back what writeRecord() was given', async (t) => {

@@ -22,6 +22,7 @@ function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> =
     hostDirectories: ['/usr'],
     memoryOverheadMiB: 64,
     portStart: undefined,
+    hasPasst: false,
     ...change,
   });
 }
@@ -50,6 +51,30 @@ t.test("sandboxConfig() of every engine's bundle", async (t) => {
     engines.map((engine) => `${engine}.json`).sort(),
     'no golden file is left over',
   );
+});
+
+t.test('sandboxConfig() lets passt shut itself off, under the profile of each engine', async (t) => {
+  for (const engine of engines) {
+    const spec = capturedSpec(engine);
+    const before = contentOf(spec);
+    const after = contentOf(spec, { hasPasst: true });
+    const added = after.mounts.filter(({ destination }: WrittenMount) => destination === '/tmp');
+    t.match(added, [{ type: 'tmpfs', options: /mode=0700,uid=1879048200,gid=1879048200/ }], engine);
+    t.strictSame(
+      after.mounts.filter(({ destination }: WrittenMount) => destination !== '/tmp'),
+      before.mounts,
+    );
+    const { seccomp, ...rest } = after.linux;
+    const { seccomp: engineSeccomp, ...engineRest } = before.linux;
+    t.strictSame(rest, engineRest);
+    const allows = (name: string) =>
+      seccomp.syscalls.some(
+        (rule: { names: string[]; action: string }) =>
+          rule.action === 'SCMP_ACT_ALLOW' && rule.names.includes(name),
+      );
+    if (seccomp === undefined) t.equal(engineSeccomp, undefined);
+    else for (const name of ['unshare', 'mount', 'umount2', 'pivot_root']) t.ok(allows(name), name);
+  }
 });
 
 t.test('sandboxConfig() replaces what it has to, and keeps the rest as the engine has it', async (t) => {

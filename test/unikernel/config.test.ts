@@ -23,6 +23,7 @@ t.test('parseConfig() reads every key', async (t) => {
     [vmm]
     qemu = "/opt/qemu"
     virtiofsd = "/opt/virtiofsd"
+    passt = "/opt/passt"
     accelerator = "tcg"
     extra_args = ["-device", "virtio-rng-device"]
     uid_base = 100000
@@ -51,6 +52,7 @@ t.test('parseConfig() reads every key', async (t) => {
     vmm: {
       qemu: '/opt/qemu',
       virtiofsd: '/opt/virtiofsd',
+      passt: '/opt/passt',
       accelerator: 'tcg',
       extraArgs: ['-device', 'virtio-rng-device'],
       uidBase: 100000,

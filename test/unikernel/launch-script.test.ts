@@ -22,11 +22,13 @@ import { fileServers } from '../../src/unikernel/file-servers.ts';
 import type { ExitValues } from '../../src/unikernel/guests/guest.ts';
 import { renderLaunchScript, unstartedScript } from '../../src/unikernel/launch-script.ts';
 import type { MachinePlan } from '../../src/unikernel/machine.ts';
+import { passtServer } from '../../src/unikernel/network/passt-server.ts';
 import { probeGuestElf, probeSuccessStatus } from '../../src/unikernel/probe-guest.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { sandboxPaths } from '../../src/unikernel/sandbox-paths.ts';
+import type { SandboxServer } from '../../src/unikernel/sandbox-server.ts';
 import { goldenFiles, matchesGolden } from './support/golden.ts';
-import { kvm, microvm, noNetwork, overlay, q35, tapNetwork, tcg } from './support/plans.ts';
+import { kvm, microvm, noNetwork, overlay, passtNetwork, q35, tapNetwork, tcg } from './support/plans.ts';
 import { shells } from './support/shells.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ucrun-launch-'));
@@ -41,6 +43,8 @@ interface LaunchOptions {
   readonly exitValues?: ExitValues;
   /** What stands in for a virtiofsd that listens on $RUN/fs1.sock, in the same way; undefined: there is none. */
   readonly server?: string;
+  /** What stands in for a passt that writes to $RUN/passt.pid. */
+  readonly passt?: string;
   /** Where in $RUN/disk0 the guest's last words are. */
   readonly klogOffset?: number;
   /** Changes the script before it is run. */
@@ -74,6 +78,7 @@ class Launched {
       accelerator = 'tcg',
       exitValues = {},
       server,
+      passt,
       klogOffset,
       edit = (script) => script,
     }: LaunchOptions,
@@ -81,20 +86,22 @@ class Launched {
     const home = join(folder, String(Launched.#count++));
     this.run = join(home, 'run');
     mkdirSync(this.run, { recursive: true });
+    const standIn = (
+      name: SandboxServer['name'],
+      text: string | undefined,
+      ready: string,
+      errors: string,
+    ): readonly SandboxServer[] =>
+      text === undefined
+        ? []
+        : [{ name, command: ['/bin/sh', '-c', `RUN='${this.run}'\n${text}`], ready, errors }];
     const script = renderLaunchScript({
       qemu: '/bin/sh',
       args: ['-c', `RUN='${this.run}'\n${vmm}`, '-accel', accelerator],
-      servers:
-        server === undefined
-          ? []
-          : [
-              {
-                name: 'virtiofsd',
-                command: ['/bin/sh', '-c', `RUN='${this.run}'\n${server}`],
-                ready: sandboxPaths.shareSocket('fs1'),
-                errors: sandboxPaths.shareErrors('fs1'),
-              },
-            ],
+      servers: [
+        standIn('virtiofsd', server, sandboxPaths.shareSocket('fs1'), sandboxPaths.shareErrors('fs1')),
+        standIn('passt', passt, `${sandboxPaths.run}/passt.pid`, `${sandboxPaths.run}/passt.err`),
+      ].flat(),
       graceMs,
       klog: klogOffset === undefined ? undefined : { path: join(this.run, 'disk0'), offset: klogOffset },
       exitValues,
@@ -591,7 +598,35 @@ for (const { name, shell, accelerator } of kinds) {
         { status: 125, stderr: 'ucrun: qemu: no\n' },
       ],
     ];
-    for (const [what, options, expected] of cases) {
+    const besidePasst: typeof cases = [
+      [
+        'passt is ready when it has written its process id',
+        {
+          passt: `: >"$RUN/passt.pid"; sleep 0.2; echo 7 >"$RUN/passt.pid"; exec sleep 30`,
+          vmm: '[ -s "$RUN/passt.pid" ] && exit 85',
+        },
+        { status: 42 },
+      ],
+      [
+        'passt cannot start',
+        {
+          server: serves(),
+          passt: "echo 'no interface' >&2; echo 'Failed to send 7 bytes to syslog' >&2; exit 1",
+          vmm: 'echo started',
+        },
+        { status: 125, stderr: 'ucrun: passt: no interface\n' },
+      ],
+      [
+        'passt dies while the guest runs, and virtiofsd does not',
+        {
+          server: serves('console.error("[now WARN virtiofsd] cold")'),
+          passt: 'echo 7 >"$RUN/passt.pid"; until [ -e "$RUN/die" ]; do sleep 0.02; done; exit 1',
+          vmm: 'echo up; : >"$RUN/die"; exec sleep 30',
+        },
+        { status: 125, stdout: 'up\n', stderr: 'ucrun: passt ended before the guest\n' },
+      ],
+    ];
+    for (const [what, options, expected] of [...cases, ...besidePasst]) {
       const launched = launch(options);
       t.match(await outcome(t, launched), { ...usual, ...expected }, what);
     }
@@ -773,6 +808,17 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
       exitValues: {},
     }),
   );
+  matchesGolden(
+    t,
+    'launch/q35-passt-virtiofs-tcg',
+    renderLaunchScript({
+      qemu: q35.qemu,
+      args: qemuArgs(virtiofs, passtNetwork, ''),
+      servers: [...fileServers(virtiofs, 0), passtServer('/usr/bin/passt', passtNetwork, { uid: 0, gid: 7 })],
+      graceMs: 5000,
+      exitValues: {},
+    }),
+  );
   t.match(fileServers(virtiofs, 1000)[1]?.command.join(' '), ' --seccomp=kill ');
   t.strictSame(fileServers({ ...virtiofs, virtiofsd: undefined }, 0), []);
   matchesGolden(
@@ -788,7 +834,7 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
   );
   t.strictSame(
     goldenFiles('launch'),
-    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg', 'q35-virtiofs-tcg'],
+    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg', 'q35-passt-virtiofs-tcg', 'q35-virtiofs-tcg'],
     'no golden file is left over',
   );
 });

@@ -42,6 +42,7 @@ function plan({
     accelerator: tcg,
     qemu: '/usr/bin/qemu-system-x86_64',
     virtiofsd: rest.virtiofsd,
+    hasPasst: false,
     loadedBytes,
   });
 }

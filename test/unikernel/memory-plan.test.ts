@@ -27,6 +27,7 @@ function plan({ limitMiB, definedMiB, overheadMiB, mode = 'within', more = {} }:
     cpus: 1,
     volumes: 0,
     fileServers: 0,
+    hasPasst: false,
     config: { memoryLimit: mode, memoryOverheadMiB: overheadMiB },
     ...more,
   });
@@ -48,6 +49,7 @@ t.test('planMemory() leaves QEMU its part of the limit', async (t) => {
     [{ limitMiB: 256, more: { accelerator: 'kvm' } }, 214, 42, 0],
     [{ limitMiB: 256, more: { cpus: 4 } }, 175, 81, 32],
     [{ limitMiB: 256, more: { volumes: 3 } }, 175, 81, 32],
+    [{ limitMiB: 256, more: { hasPasst: true } }, 150, 106, 32],
     [{ limitMiB: 64, overheadMiB: 40 }, 24, 40, 8],
     [{ definedMiB: 512, overheadMiB: 40 }, 512, 40, 32],
   ];

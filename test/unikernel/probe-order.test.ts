@@ -3,7 +3,7 @@ import type { HealthProbe } from '../../src/unikernel/health-probe.ts';
 import { guestAddress, guestAddresses } from '../../src/unikernel/network/plan.ts';
 import type { NetworkCard, NetworkPlan } from '../../src/unikernel/network/types.ts';
 import { planProbe } from '../../src/unikernel/probe-order.ts';
-import { noNetwork } from './support/plans.ts';
+import { noNetwork, passtNetwork } from './support/plans.ts';
 
 const tcp: HealthProbe = { kind: 'tcp', port: 80, timeoutMs: 2000 };
 const http: HealthProbe = { kind: 'http', port: 80, path: '/health', timeoutMs: 2000 };
@@ -46,7 +46,7 @@ const failing = (message: RegExp) => ({
 t.test('planProbe() asks a guest behind a tap at its address, from outside', async (t) => {
   const target = { address: '10.88.0.2', port: 80, guestPort: 80, timeoutMs: 2000, init };
   t.strictSame(plan(tcp, tap(card)), {
-    order: { kind: 'tcp', ...target, isBehindUserStack: false },
+    order: { kind: 'tcp', ...target, behind: undefined },
     isInside: false,
   });
   t.strictSame(plan(http, tap(card)).order, { kind: 'http', ...target, path: '/health' });
@@ -58,10 +58,17 @@ t.test('planProbe() asks a guest behind a tap at its address, from outside', asy
 t.test('planProbe() asks a guest behind the user stack at its outer port, from inside', async (t) => {
   const target = { address: '127.0.0.1', port: 8080, guestPort: 80, timeoutMs: 2000, init };
   t.strictSame(plan(tcp, user), {
-    order: { kind: 'tcp', ...target, isBehindUserStack: true },
+    order: { kind: 'tcp', ...target, behind: 'user' },
     isInside: true,
   });
   t.strictSame(plan(http, user).order, { kind: 'http', ...target, path: '/health' });
+});
+
+t.test('planProbe() asks a guest behind passt as one behind the user stack', async (t) => {
+  t.match(plan(tcp, passtNetwork), {
+    order: { kind: 'tcp', address: '127.0.0.1', port: 8080, guestPort: 80, behind: 'passt' },
+    isInside: true,
+  });
 });
 
 t.test('planProbe() has a guest that nobody can ask be unhealthy, and says why', async (t) => {

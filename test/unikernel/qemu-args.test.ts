@@ -8,6 +8,7 @@ import {
   microvm,
   noNetwork,
   overlay,
+  passtNetwork,
   q35,
   tapNetwork,
   tcg,
@@ -19,6 +20,7 @@ import {
 const models = { microvm, q35, 'q35-seabios': { ...q35, firmware: undefined } } as const;
 const networks: Readonly<Record<NetworkPlan['kind'], NetworkPlan>> = {
   tap: tapNetwork,
+  passt: passtNetwork,
   user: userNetwork,
   none: noNetwork,
 };

@@ -1,6 +1,7 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import type { PortMapping } from '../ports.ts';
 import type { Link, NamespaceFacts } from './facts.ts';
+import { planPasst } from './passt-plan.ts';
 import { isOurTap, planTaps } from './tap-plan.ts';
 import type { NetworkAbilities, NetworkMode, NetworkPlan } from './types.ts';
 import { planUser } from './user-plan.ts';
@@ -33,15 +34,16 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
   const { mode, facts, ports } = request;
   if (mode === 'none') return { kind: 'none', notes: [] };
   if (facts === undefined) {
-    if (mode === 'tap') throw impossibleTap("the container shares the host's network");
+    if (mode === 'tap' || mode === 'passt') throw impossible(mode, "the container shares the host's network");
     return planUser(facts, ports, []);
   }
   const links = guestLinks(facts);
   if (links.length === 0) return { kind: 'none', notes: [] };
+  if (mode === 'passt') return planPasst({ ...request, links, facts }) ?? { kind: 'none', notes: [] };
   if (mode === 'user') return planUser(facts, ports, []);
   const obstacle = obstacleToTap(request, facts, links);
   if (mode === 'tap') {
-    if (obstacle !== undefined) throw impossibleTap(obstacle);
+    if (obstacle !== undefined) throw impossible(mode, obstacle);
     return planTaps({ ...request, links, facts });
   }
   if (request.isRootless) return planUser(facts, ports, []);
@@ -80,8 +82,8 @@ function reasonAgainstTap({ isShared, nameServers }: NetworkRequest): string | u
   return undefined;
 }
 
-function impossibleTap(reason: string): RuntimeError {
-  return new RuntimeError('NETWORK_UNSUPPORTED', `network mode "tap" is not possible: ${reason}`, {
+function impossible(mode: NetworkMode, reason: string): RuntimeError {
+  return new RuntimeError('NETWORK_UNSUPPORTED', `network mode "${mode}" is not possible: ${reason}`, {
     hint: 'set [network] mode to "auto" or "user" in ucrun\'s config.toml',
   });
 }

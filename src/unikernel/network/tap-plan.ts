@@ -74,7 +74,11 @@ function cardCount(count: number): string {
   return count === 1 ? 'one card' : `${count} cards`;
 }
 
-function checkFamilies(links: readonly Link[], { guest, abilities }: TapRequest): void {
+/** @throws RuntimeError NETWORK_UNSUPPORTED for a network of IPv6 alone whose guest has no IPv6 */
+export function checkFamilies(
+  links: readonly Link[],
+  { guest, abilities }: Pick<TapRequest, 'guest' | 'abilities'>,
+): void {
   const hasIpv6Alone =
     links.every(({ ipv4 }) => ipv4.length === 0) && links.some(({ ipv6 }) => ipv6.length > 0);
   if (abilities.ipv6 || !hasIpv6Alone) return;
@@ -85,7 +89,8 @@ function checkFamilies(links: readonly Link[], { guest, abilities }: TapRequest)
   );
 }
 
-function cardOf(link: Link, facts: NamespaceFacts): NetworkCard {
+/** What the guest is told of the card that stands for an interface. */
+export function cardOf(link: Link, facts: NamespaceFacts): NetworkCard {
   const [ipv4, ...moreIpv4] = link.ipv4;
   const [ipv6, ...moreIpv6] = link.ipv6;
   const own = facts.routes.filter(({ device }) => device === link.name);

@@ -1,10 +1,10 @@
 import type { PortMapping } from '../ports.ts';
 
 /** What somebody may ask for; `auto` is what suits the container best. */
-export type NetworkMode = 'auto' | 'tap' | 'user' | 'none';
+export type NetworkMode = 'auto' | 'tap' | 'passt' | 'user' | 'none';
 
 /** How the guest's cards are joined to the container's network. Plain data: it is kept in the record. */
-export type NetworkPlan = NoNetwork | TapPlan | UserPlan;
+export type NetworkPlan = NoNetwork | TapPlan | PasstPlan | UserPlan;
 
 interface PlanNotes {
   /** What is not as one would expect, and why, each in one line without a full stop. For the container's log and `state`. */
@@ -23,6 +23,22 @@ export interface TapPlan extends PlanNotes {
   readonly taps: readonly TapCard[];
   /** The interfaces that the guest cannot have. */
   readonly leftOut: readonly string[];
+}
+
+/** A passt in the sandbox does for the guest what it wants of the container's network, of whose address it has the same. */
+export interface PasstPlan extends PlanNotes {
+  readonly kind: 'passt';
+  readonly guest: GuestNetwork;
+  /** The container's interface whose addresses the guest has. */
+  readonly link: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** What is offered on the namespace's addresses. */
+  readonly ports: readonly PortMapping[];
+  /** The address at which the guest finds a name server that is inside the namespace; undefined: there is none. */
+  readonly nameServerInside: string | undefined;
+  /** Where passt listens for QEMU, inside the sandbox. */
+  readonly socket: string;
 }
 
 /** QEMU's user network stack, in the container's namespace, is the guest's router. */

@@ -78,6 +78,7 @@ function command(guest: GuestKind, { network, env, args, volumes: requests }: To
       accelerator: tcg,
       qemu: '/usr/bin/qemu-system-x86_64',
       virtiofsd: undefined,
+      hasPasst: false,
       loadedBytes: 20_000,
     });
     return qemuArgs(machine, network, support.commandLine(input));

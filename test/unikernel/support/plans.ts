@@ -96,4 +96,15 @@ export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
   notes: [],
 };
 
+export const passtNetwork: Extract<NetworkPlan, { kind: 'passt' }> = {
+  kind: 'passt',
+  guest: { cards: [card], nameServers: ['10.88.0.1'] },
+  link: 'eth0',
+  mtu: 1500,
+  ports: userNetwork.ports,
+  nameServerInside: undefined,
+  socket: '/tmp/passt.sock',
+  notes: [],
+};
+
 export const noNetwork: NetworkPlan = { kind: 'none', notes: [] };
