@@ -110,6 +110,8 @@ function commands(line: CommandLine, run: Runs, guestArgs: readonly string[]): A
   const parser = yargs().scriptName('ucrun').usage(`ucrun [OPTIONS] COMMAND\n\n${description}`);
   // Only the help and the completion see these: a line with such a verb goes another way.
   for (const [verb, help] of Object.entries(ociVerbs)) parser.command(verb, help);
+  // Below machine -v is a volume, as engines have it.
+  const versionLetters = line.verb === 'machine' ? ['V'] : ['v', 'V'];
   return parser
     .command('image', imageHelp, (image) => addImageCommands(image, run.image))
     .command('machine', machineHelp, (machine) => addMachineCommands(machine, run.machine, guestArgs))
@@ -153,7 +155,7 @@ function commands(line: CommandLine, run: Runs, guestArgs: readonly string[]): A
     .command('help [command]', 'show this, or what a command is for')
     .version(ucrunVersion())
     .describe('version', 'print the versions of ucrun, crun and QEMU')
-    .alias('version', ['v', 'V'])
+    .alias('version', versionLetters)
     .option('root', { type: 'string', describe: 'the directory where crun keeps its state' })
     .option('log', { type: 'string', describe: 'a file to write errors to, beside stderr' })
     .option('log-format', {

@@ -1,10 +1,10 @@
-import { chownSync, closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { DiskPatch } from '../unikernel/disk-patch.ts';
 import { type Qcow2Header, readQcow2Header } from '../unikernel/qcow2-header.ts';
 import { planQcow2Overlay, type Qcow2Overlay } from '../unikernel/qcow2-overlay.ts';
 import type { DiskFormat } from '../unikernel/volumes.ts';
-import { withKernelReader } from './files.ts';
+import { giveTo, withKernelReader } from './files.ts';
 
 const sectorBytes = 512;
 
@@ -96,5 +96,5 @@ export function writeOverlay(path: string, { sizeBytes, chunks }: Qcow2Overlay, 
   } finally {
     closeSync(fd);
   }
-  chownSync(path, ownerUid, -1);
+  giveTo(path, ownerUid);
 }

@@ -1,6 +1,7 @@
 import {
   accessSync,
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   fchmodSync,
@@ -43,6 +44,11 @@ export function writeFileAtomic(path: string, content: string, mode: number): vo
 export function makeDirectory(path: string, mode: number): void {
   mkdirSync(path, { recursive: true, mode });
   chmodSync(path, mode);
+}
+
+/** Make a file another user's; one that is ours stays so without a system call, which a sandbox may refuse. */
+export function giveTo(path: string, uid: number): void {
+  if (uid !== process.geteuid?.()) chownSync(path, uid, -1);
 }
 
 /** Do something under a umask of our choice instead of the one that we were started with. */

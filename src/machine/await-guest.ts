@@ -7,7 +7,8 @@ import { qemuNames } from './places.ts';
 const retryMs = 100;
 const askingMs = 50;
 const qmpTimeoutMs = 2000;
-const connectTimeoutMs = 3000;
+/** A packet that came before the guest had a card is sent again only after seconds, so it is better to begin anew, at first soon. */
+const connectTimeoutsMs = { first: 300, last: 3000, growth: 1.5 } as const;
 
 /**
  * Wait until a guest behind QEMU's user stack has taken a TCP connection. The stack takes each by itself, and then finds out whether
@@ -20,13 +21,20 @@ export async function awaitGuest(
   guestPort: number,
   run: string,
 ): Promise<void> {
-  for (;;) {
-    if (await isTaken(address, port, guestPort, run)) return;
+  let timeoutMs: number = connectTimeoutsMs.first;
+  while (!(await isTaken(address, port, guestPort, run, timeoutMs))) {
+    timeoutMs = Math.min(timeoutMs * connectTimeoutsMs.growth, connectTimeoutsMs.last);
     await delay(retryMs);
   }
 }
 
-async function isTaken(address: string, port: number, guestPort: number, run: string): Promise<boolean> {
+async function isTaken(
+  address: string,
+  port: number,
+  guestPort: number,
+  run: string,
+  timeoutMs: number,
+): Promise<boolean> {
   const socket = connect({ host: address, port });
   let isOpen = true;
   socket.on('error', () => {});
@@ -35,7 +43,7 @@ async function isTaken(address: string, port: number, guestPort: number, run: st
   });
   // What the guest says is not of interest, but that it closes is.
   socket.resume();
-  const deadline = performance.now() + connectTimeoutMs;
+  const deadline = performance.now() + timeoutMs;
   try {
     while (isOpen && performance.now() < deadline) {
       const command = { execute: 'human-monitor-command', arguments: { 'command-line': 'info usernet' } };

@@ -1,7 +1,7 @@
-import { chownSync, closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { planOverlay, writeOverlay } from '../host/disk-image.ts';
-import { exists, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { exists, giveTo, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { planNanosOverlay, writeNanosOverlay } from '../host/nanos-image.ts';
 import type { GuestInput } from '../unikernel/guests/guest.ts';
 import { guests } from '../unikernel/guests/index.ts';
@@ -64,7 +64,7 @@ export function prepareDisks(
     } else if (!isKept) {
       writeOverlay(overlay, planOverlay({ image, format, backingPath: image, patches: [] }), uid);
     }
-    chownSync(overlay, uid, -1);
+    giveTo(overlay, uid);
   }
   writeFileAtomic(baseFile, `${JSON.stringify(base)}\n`, 0o600);
   return klog;

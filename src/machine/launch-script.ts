@@ -38,7 +38,7 @@ vmm=$$
   while IFS= read -r line <&5; do
     case $line in
       *'"event": "RESUME"'*)
-        [ -n "$begun" ] || { begun=1; ${readyCommand(launch)}; } ;;
+        [ -n "$begun" ] || { begun=1; ${readyCommand(launch)} } ;;
       *'"event": "STOP"'*) echo '{"execute":"query-status"}' >&7 ;;
       *'"event": "SHUTDOWN"'*) printf '%s\\n' "$line" >>${lastEvents} ;;
       *'"status": "internal-error"'* | *'"status": "io-error"'*)
@@ -57,5 +57,7 @@ function readyCommand({ awaitGuest, notifies }: MachineLaunch): string {
   const ready = `: >${qemuNames.ready}`;
   const done = notifies ? `${ready} && systemd-notify --ready --status=running` : ready;
   // Events go on being read while the guest is waited for.
-  return awaitGuest === undefined ? done : `(${awaitGuest.map(shellQuote).join(' ')} && ${done}) 5<&- 7>&- &`;
+  return awaitGuest === undefined
+    ? `${done};`
+    : `(${awaitGuest.map(shellQuote).join(' ')} && ${done}) 5<&- 7>&- &`;
 }

@@ -1,7 +1,14 @@
-import { chownSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { exists, listDirectory, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import {
+  exists,
+  giveTo,
+  listDirectory,
+  makeDirectory,
+  readTextIfThere,
+  writeFileAtomic,
+} from '../host/files.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
@@ -47,14 +54,14 @@ export function prepareMachine(
     if (name !== 'qemu') rmSync(`${files.run}/${name}`, { recursive: true, force: true });
   if (!exists(files.qemu)) {
     makeDirectory(files.qemu, 0o700);
-    chownSync(files.qemu, owner, -1);
+    giveTo(files.qemu, owner);
   }
   const told = network.kind === 'none' ? undefined : network.guest;
   const klog = prepareDisks(files, machine, told, owner);
   const paths = machinePaths(files, machine);
   if (machine.ownKernel !== undefined) {
     writeFileSync(paths.kernel, machine.ownKernel.bytes, { mode: 0o400 });
-    chownSync(paths.kernel, owner, -1);
+    giveTo(paths.kernel, owner);
   }
   const support = guests[machine.plan.guest];
   const script = renderMachineLaunch({
@@ -66,7 +73,7 @@ export function prepareMachine(
   });
   // It may hold the machine's environment.
   writeFileAtomic(files.launch, script, 0o400);
-  chownSync(files.launch, owner, -1);
+  giveTo(files.launch, owner);
   writeRunState(files, {
     started: new Date().toISOString(),
     uid,

@@ -52,6 +52,28 @@ for (const [name, command] of shells()) {
     t.equal(readFileSync(join(directory, 'exit'), 'utf8'), '.');
   });
 
+  t.test(`the launch script waits for the guest beside reading events, ${name}`, async (t) => {
+    const { folder, directory, program } = machineIn(
+      t,
+      `exec 3<>events.out 4<>events.in
+read -r line <&4
+echo '{"event": "RESUME"}' >&3
+[ ! -e ready ] || exit 9
+echo '{"event": "SHUTDOWN", "data": {"reason": "guest-panic"}}' >&3
+until [ -s last-events ]; do sleep 0.02; done
+: >answers
+until [ -e ready ]; do sleep 0.02; done
+exit 0`,
+    );
+    const script = join(folder, 'launch');
+    const awaitGuest = ['sh', '-c', 'until [ -e answers ]; do sleep 0.02; done'];
+    writeFileSync(
+      script,
+      renderMachineLaunch({ directory, qemu: program, args: [], awaitGuest, notifies: false }),
+    );
+    t.equal(spawnSync(command[0] ?? '', [...command.slice(1), script]).status, 0);
+  });
+
   t.test(`the wrapper keeps a log and hands the status on, ${name}`, async (t) => {
     const { folder } = machineIn(t, '');
     const run = join(folder, 'run');
