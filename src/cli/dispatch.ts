@@ -14,6 +14,7 @@ import { asksForCompletions, asksForHelp, asksForVersion, isSparseVerb, verbToEx
 import { identify, isHostRoot, readConfigFor } from './config-for.ts';
 import { debugLog } from './debug-log.ts';
 import { forward } from './forward.ts';
+import { internalCommands } from './machine/internal-commands.ts';
 
 /** Verbs about a container that exists, which ucrun answers itself if it is a unikernel's. All others go to crun. */
 const containerVerbs: ReadonlySet<string> = new Set([
@@ -127,9 +128,8 @@ function forContainer(call: Call, id: string): ContainerCall {
   return { ...call, id, paths };
 }
 
-/** The commands below `machine` that ucrun's own units and scripts call: they wait for them, so nothing is loaded for their sake. */
 function isInternal({ verbArgs: [command = ''] }: CommandLine): boolean {
-  return ['prepare', 'exec', 'powerdown', 'ended', 'await'].includes(command);
+  return internalCommands.includes(command);
 }
 
 /** `--help`, `--version` and the commands that no engine calls. What follows a verb of crun's is crun's to explain. */

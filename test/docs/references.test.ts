@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, normalize } from 'node:path';
 import t, { type Test } from 'tap';
+import { internalCommands } from '../../src/cli/machine/internal-commands.ts';
 import { ociVerbs } from '../../src/cli/people.ts';
 import { prepareVerb } from '../../src/runtime/run.ts';
 import { definitionKeys } from '../../src/unikernel/definition.ts';
@@ -69,7 +70,8 @@ function checkCode(t: Test, code: string): void {
   for (const [, verb = '', next = ''] of code.matchAll(/(?<![\w./=-])ucrun ([a-z]+)(?: ([a-z]+))?/g)) {
     t.ok([...verbs, ...peoplesCommands, 'help', prepareVerb].includes(verb), `ucrun ${verb}`);
     if (verb === 'image') t.ok(imageCommands.includes(next), `ucrun image ${next}`);
-    if (verb === 'machine' && next !== '') t.ok(machineCommands.includes(next), `ucrun machine ${next}`);
+    if (verb === 'machine' && next !== '')
+      t.ok([...machineCommands, ...internalCommands].includes(next), `ucrun machine ${next}`);
   }
   for (const [, target = ''] of code.matchAll(/(?:^|&& |sudo |=\S+ )make ([a-z][a-z0-9-]*)/gm))
     t.ok(targets.includes(target), `make ${target}`);

@@ -62,7 +62,9 @@ function refuseWithoutSystemd(manager: ManagerKind, settings: MachineSettings): 
     ...(settings.requires.length === 0 ? [] : ['--requires']),
   ];
   if (option === undefined) return;
-  throw new RuntimeError('USAGE', `${option} is for machines that systemd keeps`, { hint: 'add --systemd' });
+  throw new RuntimeError('USAGE', `option ${option} is for machines that systemd keeps`, {
+    hint: 'add --systemd',
+  });
 }
 
 /** A file or an image is copied to the machine; a name is looked up in the registry each time it starts. */
