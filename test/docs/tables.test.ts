@@ -19,6 +19,7 @@ import type { NetworkMode } from '../../src/unikernel/network/types.ts';
 import { parsePorts } from '../../src/unikernel/ports.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
+import { tableText } from '../end-to-end/support/engine-table/promises.ts';
 import {
   afterMarker,
   codeIn,
@@ -302,6 +303,17 @@ t.test('docs/configuration.md has the table of configuration keys', async (t) =>
   const expected = text.replace(/(^\| key \|.*\n\| ---.*\n)(?:\|.*\n)*/m, () => head + rows.join(''));
   if (process.env.TAP_SNAPSHOT === '1') writeFileSync(path, expected);
   t.equal(readFileSync(path, 'utf8'), expected);
+});
+
+t.test('docs/engines.md has the table that the engines are tried with', async (t) => {
+  const path = 'docs/engines.md';
+  const expected = documentText(path).replace(
+    /(<!-- engines -->\n)(?:\|.*\n)*/,
+    (_, marker: string) => marker + tableText(),
+  );
+  if (process.env.TAP_SNAPSHOT === '1') writeFileSync(path, expected);
+  t.equal(readFileSync(path, 'utf8'), expected);
+  t.match(expected, tableText());
 });
 
 t.test('the manual has the configuration keys', async (t) => {

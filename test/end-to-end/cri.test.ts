@@ -1,10 +1,10 @@
 /** Kubernetes' interface to containerd: the manifests of deploy/kubernetes, run by the calls that a kubelet makes for them. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { output } from './support/command.ts';
 import { buildExampleImages, exampleImages } from './support/compose.ts';
+import { isRecorded, monitorOf, processesOf } from './support/container-processes.ts';
 import { type Containerd, noContainerd, startContainerd } from './support/containerd.ts';
 import { type Pod, runPod } from './support/cri/kubelet.ts';
 import { manifest, manifests, type PodManifest } from './support/cri/manifests.ts';
@@ -65,10 +65,10 @@ else {
     t.match(await firstAnswer(`http://${pod.address}:8080/`), /"hello"/, 'and another pod');
 
     t.strictSame(isRecorded(pod.container('hello')), true, 'the unikernel is in the care of ucrun');
-    t.match(commandOf(pod.container('hello')), /qemu-system.* -m 64M /, "with the pod's annotation");
+    t.match(monitorOf(pod.container('hello')).commandLine, / -m 64M /, "with the pod's annotation");
     for (const id of [pod.container('visitor'), pod.id])
       t.strictSame(isRecorded(id), false, 'neither the plain container nor the pause container is');
-    t.match(commandOf(pod.id), /loop-svc/);
+    t.match([...processesOf(pod.id).values()].join(), /loop-svc/);
 
     const { stats } = await call('ContainerStats', { container_id: pod.container('hello') });
     t.ok(Number(stats.memory.working_set_bytes.value) > 10 * 1024 * 1024, JSON.stringify(stats.memory));
@@ -105,7 +105,7 @@ else {
   t.test('a pod of one unikernel; removed while it runs', async (t) => {
     const pod = await run(t, manifest('pod.yaml'));
     t.match(await firstAnswer(`http://${pod.address}:8080/`), /"hello"/);
-    process.kill(monitorOf(pod.container('hello')), 'SIGKILL');
+    process.kill(monitorOf(pod.container('hello')).pid, 'SIGKILL');
     t.match(await ended(pod.container('hello')), { exitCode: 137 });
     const [hello] = manifest<PodManifest>('pod.yaml').spec.containers;
     if (hello !== undefined) await pod.start(hello);
@@ -154,36 +154,4 @@ async function buildImageWithKernel(): Promise<string> {
   await output('podman', ['build', '--quiet', '--tag', imageWithKernel, '--file', steps, context]);
   await rm(steps);
   return imageWithKernel;
-}
-
-/** Whether ucrun has a record of a container. */
-function isRecorded(id: string): boolean {
-  return readdirSync('/run/ucrun').some((name) => name.endsWith(`:${id}`));
-}
-
-/** The command lines of a container's processes. */
-function commandOf(id: string): string {
-  return pidsOf(id)
-    .map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))
-    .join('\n');
-}
-
-function monitorOf(id: string): number {
-  const found = pidsOf(id).find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu-system'));
-  if (found === undefined) throw new Error(`container ${id} has no QEMU`);
-  return found;
-}
-
-/** The processes whose cgroup has a container's id in its name. */
-function pidsOf(id: string): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 }
