@@ -49,6 +49,7 @@ vmm=$$
 ) </dev/null >/dev/null 2>&1 &
 # One heap for all of its threads: each more is 2 MiB of memory.
 export MALLOC_ARENA_MAX=1
+unset NOTIFY_SOCKET
 exec ${[launch.qemu, ...launch.args].map(shellQuote).join(' ')}
 `;
 }

@@ -142,9 +142,9 @@ export function planMachine({
     guest: definition.guest,
     model,
     bus: model === 'microvm' ? 'mmio' : 'pci',
-    // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM.
-    firmware:
-      model === 'q35' && format !== undefined && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
+    // qboot starts PVH and Linux kernels without the second that SeaBIOS takes; multiboot needs SeaBIOS' option ROM. A microvm of
+    // a later QEMU has SeaBIOS by itself, which without option ROMs finds no kernel (seen with 10.0).
+    firmware: format !== undefined && format.kind !== 'multiboot-elf' ? 'qboot.rom' : undefined,
     memoryMiB: memory.guestMiB,
     vmmMemory: memory.vmm,
     cpus,

@@ -111,6 +111,7 @@ function machineArgs(machine: MachinePlan): readonly string[] {
         `${microvmMachine(guests[guest].microvm ?? leastMicrovm)}${memoryOption(machine)}`,
         '-global',
         'virtio-mmio.force-legacy=false',
+        ...(firmware === undefined ? [] : ['-bios', firmware]),
         ...acceleratorArgs,
       ];
     case 'q35':

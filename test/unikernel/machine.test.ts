@@ -52,7 +52,7 @@ t.test('planMachine() gives the least definition the defaults', async (t) => {
     guest: 'raw',
     model: 'microvm',
     bus: 'mmio',
-    firmware: undefined,
+    firmware: 'qboot.rom',
     memoryMiB: 128,
     vmmMemory: { limit: 'within', overheadMiB: 78, codeCacheMiB: 32 },
     cpus: 1,
@@ -84,11 +84,11 @@ t.test('planMachine() takes over what definition and configuration say', async (
 t.test('planMachine() chooses the fastest model, and the firmware that can start the kernel', async (t) => {
   const cases: readonly [guest: string, format: KernelFormat, model: string | undefined, expected: object][] =
     [
-      ['raw', pvh, undefined, { model: 'microvm', bus: 'mmio', firmware: undefined }],
+      ['raw', pvh, undefined, { model: 'microvm', bus: 'mmio', firmware: 'qboot.rom' }],
       ['raw', pvh, 'q35', { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
       ['raw', multiboot, undefined, { model: 'q35', bus: 'pci', firmware: undefined }],
       ['linux', bzImage, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
-      ['linux', bzImage, 'microvm', { model: 'microvm', bus: 'mmio', firmware: undefined }],
+      ['linux', bzImage, 'microvm', { model: 'microvm', bus: 'mmio', firmware: 'qboot.rom' }],
       ['linux', pvh, undefined, { model: 'q35', bus: 'pci', firmware: 'qboot.rom' }],
       ['unikraft', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: false }],
       ['mirage', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: false }],
@@ -96,7 +96,7 @@ t.test('planMachine() chooses the fastest model, and the firmware that can start
       ['mewz', multiboot, undefined, { model: 'q35', firmware: undefined, modernVirtio: true }],
       ['osv', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: false }],
       ['nanos', pvh, undefined, { model: 'q35', firmware: 'qboot.rom', modernVirtio: true }],
-      ['nanos', pvh, 'microvm', { model: 'microvm', bus: 'mmio', firmware: undefined }],
+      ['nanos', pvh, 'microvm', { model: 'microvm', bus: 'mmio', firmware: 'qboot.rom' }],
     ];
   for (const [guest, format, machine, expected] of cases) {
     const definition = { guest, disk: 'd.img', ...(machine === undefined ? {} : { machine }) };

@@ -9,7 +9,7 @@ export const microvm: MachinePlan = {
   guest: 'raw',
   model: 'microvm',
   bus: 'mmio',
-  firmware: undefined,
+  firmware: 'qboot.rom',
   memoryMiB: 128,
   vmmMemory: { limit: 'within', overheadMiB: 79, codeCacheMiB: 32 },
   cpus: 1,
