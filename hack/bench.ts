@@ -5,14 +5,19 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bareMachine, machineOf } from './bench/machine-command.ts';
+import { measureNetworks, networkLines } from './bench/network.ts';
+import { fail, output, requiredVariable } from './bench/run.ts';
+import { show, spread } from './bench/spread.ts';
 
-const usage = `Usage: hack/in-test-env.sh hack/bench.sh [--rounds N] [--output FILE]
+const usage = `Usage: hack/in-test-env.sh hack/bench.sh [--rounds N] [--network-rounds N] [--output FILE]
 
-Compares crun and ucrun, and QEMU with and without them, N times each (default: 20), prints the medians with their
-quartiles, and writes every sample to FILE (default: bench/results.json).
+Compares crun and ucrun, and QEMU with and without them, N times each (default: 20), then the ways of joining a guest to
+its network (default: 5 times), prints the medians with their quartiles, and writes every sample to FILE (default:
+bench/results.json). With 0 rounds a part is left out.
 `;
 
 interface Comparison {
@@ -27,16 +32,11 @@ interface Side {
   readonly measure: () => number | Promise<number>;
 }
 
-interface Spread {
-  readonly lowerQuartile: number;
-  readonly median: number;
-  readonly upperQuartile: number;
-}
-
 const { values: options } = parseArgs({
   options: {
     help: { type: 'boolean', short: 'h', default: false },
     rounds: { type: 'string', default: '20' },
+    'network-rounds': { type: 'string', default: '5' },
     output: { type: 'string', default: join(import.meta.dirname, '../bench/results.json') },
   },
 });
@@ -44,9 +44,8 @@ if (options.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const rounds = Number(options.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  fail(`--rounds must be a whole number above 0, not "${options.rounds}"`);
+const rounds = wholeNumber('rounds');
+const networkRounds = wholeNumber('network-rounds');
 const ucrun = requiredVariable('UCRUN');
 const registry = requiredVariable('UCRUN_REGISTRY');
 const scratch = mkdtempSync(join(requiredVariable('TMPDIR'), 'bench-'));
@@ -79,8 +78,9 @@ const comparisons: readonly Comparison[] = [
   ),
 ];
 
+const loadBefore = load();
 const results = [];
-for (const { name, baseline, subject } of comparisons) {
+for (const { name, baseline, subject } of rounds === 0 ? [] : comparisons) {
   const samples: [number, number][] = [];
   // The first round warms caches and is not counted.
   for (let round = 0; round <= rounds; round++) {
@@ -100,12 +100,26 @@ for (const { name, baseline, subject } of comparisons) {
     console.log(`  ${side.label.padEnd(20)} ${show(side.ms, 1)} ms`);
   console.log(`  ${'ratio'.padEnd(20)} ${show(result.ratio, 2)}`);
 }
+const network = await measureNetworks({ rounds: networkRounds, ucrun, registry, scratch, trackerImage });
+for (const line of networkLines(network)) console.log(line);
 cleanUp();
 mkdirSync(join(options.output, '..'), { recursive: true });
-writeFileSync(options.output, `${JSON.stringify({ host: describeHost(), rounds, results }, undefined, 1)}\n`);
-console.log(`\nmedian (lower – upper quartile) of ${rounds} rounds; every sample is in ${options.output}`);
+writeFileSync(
+  options.output,
+  `${JSON.stringify({ host: describeHost(), load: [loadBefore, load()], rounds, results, networkRounds, network }, undefined, 1)}\n`,
+);
+console.log(
+  `\nmedian (lower – upper quartile) of ${rounds} and ${networkRounds} rounds; every sample is in ${options.output}`,
+);
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+function wholeNumber(option: 'rounds' | 'network-rounds'): number {
+  const value = Number(options[option]);
+  return Number.isInteger(value) && value >= 0
+    ? value
+    : fail(`--${option} must be a whole number, not "${options[option]}"`);
+}
 
 function comparison(
   name: string,
@@ -233,51 +247,18 @@ function machineOfHello(): readonly string[] {
     'SERVICE_NAME=hello',
     trackerImage,
   ]);
-  const processes = output('podman', ['top', 'bench-model', 'hpid', 'comm']);
-  const [, pid] = /^\s*(\d+)\s+qemu/m.exec(processes) ?? fail(`no QEMU runs in the container:\n${processes}`);
-  const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  const model = machineOf('bench-model');
   output('podman', ['rm', '--force', '--time', '0', 'bench-model']);
-  // No launch script is there to start the machine over the channel for events, so it starts by itself.
-  return args
-    .filter((arg) => arg !== '-S')
-    .map((arg) =>
-      arg
-        .replace('/unikernel/kernel', join(registry, 'hello/hello.elf'))
-        .replace(/^pipe,id=events,.*/, 'null,id=events')
-        .replace('/ucrun/run/', `${scratch}/`)
-        .replace(/^tap,id=(\w+),.*/, 'user,id=$1'),
-    );
+  return bareMachine(model, [
+    ['/unikernel/kernel', join(registry, 'hello/hello.elf')],
+    ['/ucrun/run/', `${scratch}/`],
+    [/^tap,id=(\w+),.*/, 'user,id=$1'],
+  ]);
 }
 
-function output(program: string, args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status !== 0)
-    fail(`${program} ${args.join(' ')} ended with ${error?.message ?? `status ${status}`}\n${stderr}`);
-  return stdout;
-}
-
-function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  return {
-    lowerQuartile: quantile(sorted, 0.25),
-    median: quantile(sorted, 0.5),
-    upperQuartile: quantile(sorted, 0.75),
-  };
-}
-
-/** Between two samples, in proportion. */
-function quantile(sorted: readonly number[], fraction: number): number {
-  const position = (sorted.length - 1) * fraction;
-  const below = sorted[Math.floor(position)] ?? Number.NaN;
-  const above = sorted[Math.ceil(position)] ?? Number.NaN;
-  return below + (above - below) * (position - Math.floor(position));
-}
-
-function show({ lowerQuartile, median, upperQuartile }: Spread, digits: number): string {
-  const [low, middle, high] = [lowerQuartile, median, upperQuartile].map((value) =>
-    value.toFixed(digits).padStart(7),
-  );
-  return `${middle}  (${low?.trim()} – ${high?.trim()})`;
+/** What else runs here: the host's average load of a minute. */
+function load(): number {
+  return loadavg()[0] ?? Number.NaN;
 }
 
 function describeHost(): Readonly<Record<string, string>> {
@@ -291,13 +272,4 @@ function describeHost(): Readonly<Record<string, string>> {
     qemu: firstLine(machine[0] ?? ''),
     accelerator: machine[machine.indexOf('-accel') + 1] ?? '',
   };
-}
-
-function requiredVariable(name: string): string {
-  return process.env[name] ?? fail(`${name} is not set: run this through hack/in-test-env.sh`);
-}
-
-function fail(message: string): never {
-  console.error(`bench: ${message}`);
-  process.exit(1);
 }

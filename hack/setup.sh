@@ -31,7 +31,7 @@ packages=(
   # what moves images
   skopeo
   # the demo and the tests
-  bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux zsh
+  bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux wrk zsh
   # networks of Kubernetes' pods, and of podman where there is no netavark (Ubuntu 22.04)
   containernetworking-plugins
   # rootless podman
