@@ -115,6 +115,14 @@ uninstall: ## Remove what install put there
 	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
 	rm -rf "$(DESTDIR)$(DATADIR)/doc/ucrun"
 
+.PHONY: deb
+deb: build ## Make a package for Debian and Ubuntu in dist/
+	hack/package.sh deb
+
+.PHONY: rpm
+rpm: build ## Make a package for Fedora and its kin in dist/
+	hack/package.sh rpm
+
 .PHONY: clean
 clean: ## Remove everything that was built (node_modules stays)
 	hack/systemd-tree.sh -r build/systemd-tree

@@ -30,6 +30,8 @@ packages=(
   catatonit conmon crun iproute2 podman qemu-system-x86
   # what moves images
   skopeo
+  # what makes packages
+  dpkg-dev rpm
   # the demo and the tests
   bsdutils buildah curl fish iptables mandoc procps qemu-utils shellcheck strace util-linux wrk zsh
   # networks of Kubernetes' pods, and of podman where there is no netavark (Ubuntu 22.04)

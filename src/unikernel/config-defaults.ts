@@ -55,7 +55,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export const defaultConfig: Config = {
   crun: undefined,
   stateDir: undefined,
-  registries: ['/var/lib/ucrun/unikernels'],
+  registries: ['/var/lib/ucrun/unikernels', '/usr/share/ucrun/unikernels'],
   vmDirectories: [],
   overlayDir: undefined,
   serviceName: true,

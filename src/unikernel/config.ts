@@ -32,7 +32,7 @@ export const configKeys = {
   registries: {
     read: listOf(absolutePath),
     allowed: 'a list of absolute paths',
-    default: ['/var/lib/ucrun/unikernels'],
+    default: ['/var/lib/ucrun/unikernels', '/usr/share/ucrun/unikernels'],
     help: 'The directories of named unikernels. The first that has a name wins.',
   },
   vm_directories: {
