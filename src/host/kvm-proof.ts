@@ -82,6 +82,9 @@ function probeArgs(kernel: string, cpu: string): readonly string[] {
     'on,spawn=deny',
     '-M',
     'microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=off',
+    // By itself a later QEMU gives a microvm SeaBIOS, which without option ROMs finds no kernel.
+    '-bios',
+    'qboot.rom',
     '-accel',
     'kvm',
     '-cpu',
