@@ -25,10 +25,13 @@ t.before(async () => {
   await mkdir(crunRoot, { recursive: true });
   await writeFile(config, `state_dir = "${stateRoot}"\nregistries = ["${registry}"]\n`);
   await output('ip', ['netns', 'add', namespace]);
-  await output('ip', ['-netns', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'peer0']);
-  await output('ip', ['-netns', namespace, 'address', 'add', '10.99.0.2/24', 'dev', 'eth0']);
-  for (const device of ['eth0', 'peer0'])
-    await output('ip', ['-netns', namespace, 'link', 'set', device, 'up']);
+  // Two interfaces: between the two taps there are moments, too.
+  for (const index of [0, 1]) {
+    const [device, peer] = [`eth${index}`, `peer${index}`];
+    await output('ip', ['-netns', namespace, 'link', 'add', device, 'type', 'veth', 'peer', 'name', peer]);
+    await output('ip', ['-netns', namespace, 'address', 'add', `10.99.${index}.2/24`, 'dev', device]);
+    for (const name of [device, peer]) await output('ip', ['-netns', namespace, 'link', 'set', name, 'up']);
+  }
   await makeBundle(bundle, (spec) => {
     spec.process.env = ['SERVICE_NAME=hello'];
     spec.linux.namespaces = spec.linux.namespaces.map((entry) =>
@@ -60,6 +63,8 @@ async function networkDevices(): Promise<string> {
   return [...names, ...ingress].sort().join(' ');
 }
 
+const untouched = 'eth0 eth1 lo peer0 peer1';
+
 /** Check that ucrun's state directory is as it was. What is left is removed, so that one leak is reported once. */
 async function checkState(t: Test, what: string): Promise<void> {
   const remembered = ['kvm-proof.json', 'crun-version'];
@@ -73,7 +78,7 @@ async function checkRemoved(t: Test, id: string, what: string): Promise<void> {
   await nothingLeft({ id, networkNamespace: undefined }).catch(() => undefined);
   t.strictSame(leftovers({ id, networkNamespace: undefined }), [], `nothing is left after ${what}`);
   await checkState(t, what);
-  t.equal(await networkDevices(), 'eth0 lo peer0', `the network is as it was after ${what}`);
+  t.equal(await networkDevices(), untouched, `the network is as it was after ${what}`);
 }
 
 /** The points at which to kill a verb, found by running it once on a container that is removed again. */
@@ -139,3 +144,14 @@ for (const verb of ['create', 'start'] as const) {
     }
   });
 }
+
+t.test('a container that only ucrun remembers gives its taps back when its id is used again', async (t) => {
+  const id = 'crash-forgotten-end';
+  t.equal(await runUcrun([ucrun, ...create(id)]), 0);
+  t.equal(await runUcrun([ucrun, ...start(id)]), 0);
+  t.match(await networkDevices(), /\buctap0 uctap1\b/);
+  t.equal(await runUcrun(['crun', '--root', crunRoot, 'delete', '--force', id]), 0, 'ucrun is not asked');
+  t.equal(await runUcrun([ucrun, ...create(id)]), 0);
+  t.equal(await networkDevices(), untouched);
+  await checkRemoved(t, id, 'a second create');
+});
