@@ -18,6 +18,7 @@ import { rootOf, shareDriverOf, type UnikernelDefinition } from '../unikernel/de
 import { isPodMember, type UnikernelSource } from '../unikernel/detect.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { type MachinePlan, planMachine } from '../unikernel/machine.ts';
+import { networkMode } from '../unikernel/network/mode.ts';
 import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
@@ -75,7 +76,7 @@ export function resolveUnikernel(call: ContainerCall, found: UnikernelBundle): R
   call.log('accelerator chosen', { ...accelerator });
   const port = environmentValue(spec, 'PORT');
   const ports = port === undefined ? definition.ports : parsePorts(port, 'PORT');
-  const network = networkIntent(call, spec, ports);
+  const network = networkIntent(call, spec, ports, definition);
   return {
     ...files,
     ownKernel,
@@ -134,11 +135,17 @@ function sizeOf(path: string | undefined): number {
   return path === undefined ? 0 : statSync(path).size;
 }
 
-function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapping[]): NetworkIntent {
+function networkIntent(
+  call: ContainerCall,
+  spec: Spec,
+  ports: readonly PortMapping[],
+  definition: UnikernelDefinition,
+): NetworkIntent {
   const namespace = findNamespace(spec, 'network');
   const { config, env } = call;
+  const mode = networkMode(config.network.mode, definition.network);
   return {
-    mode: call.config.network.mode,
+    mode,
     isHostNetwork: namespace === undefined || isOwnNamespace(namespace.path),
     namespacePath: namespace?.path,
     isShared: isSharedNamespace(spec, namespace?.path),
@@ -146,7 +153,7 @@ function networkIntent(call: ContainerCall, spec: Spec, ports: readonly PortMapp
     hasTun: findDevice('/dev/net/tun') !== undefined,
     hasVhost: canOpenDevice('/dev/vhost-net'),
     ports,
-    passt: config.network.mode === 'passt' ? findPasst(config.vmm.passt, env.PATH) : undefined,
+    passt: mode === 'passt' ? findPasst(config.vmm.passt, env.PATH) : undefined,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
   };
 }

@@ -9,6 +9,7 @@ import { fileServers } from '../unikernel/file-servers.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
 import { parseListeningPorts } from '../unikernel/listening-ports.ts';
+import { hasGlobalIpv6 } from '../unikernel/network/inet6.ts';
 import { passtServer } from '../unikernel/network/passt-server.ts';
 import { planNetwork } from '../unikernel/network/plan.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
@@ -138,6 +139,7 @@ function planFor(
     isShared: intent.isShared,
     isRootless: intent.isRootless,
     hasTun: intent.hasTun,
+    hasIpv6: hasGlobalIpv6(readTextIfThere(`/proc/${pid}/net/if_inet6`) ?? ''),
     hasVhost: intent.hasVhost,
     ports: intent.ports,
     nameServers: parseNameServers(resolvConf ?? ''),

@@ -35,6 +35,8 @@ export interface UnikernelDefinition {
   readonly cpus: number | undefined;
   readonly ports: readonly PortMapping[];
   readonly model: MachineModel | undefined;
+  /** How the guest is to be joined to the network; undefined: as the configuration has it. */
+  readonly network: WantedNetwork | undefined;
   /** Whether the guest ends by itself when its power button is pressed; undefined: the guest type's habit. */
   readonly powerButton: boolean | undefined;
 }
@@ -50,6 +52,13 @@ export interface DefinedDisk {
 /** `own`: what the image or the user set; `all`: what engines set for every program, such as PATH, as well. */
 export type PassedEnvironment = 'own' | 'all';
 export const passedEnvironments: readonly PassedEnvironment[] = ['own', 'all'];
+
+/**
+ * What a unikernel may ask for. A tap takes the network from others in the same namespace, and for passt the sandbox is opened a little:
+ * both are for the administrator to say.
+ */
+export type WantedNetwork = 'auto' | 'user' | 'none';
+export const wantedNetworks: readonly WantedNetwork[] = ['auto', 'user', 'none'];
 
 export const guestRoots: readonly GuestRoot[] = ['none', 'initrd', 'disk', '9p'];
 
@@ -71,6 +80,7 @@ export const definitionKeys = [
   'cpus',
   'ports',
   'machine',
+  'network',
   'powerButton',
 ] as const;
 export type DefinitionKey = (typeof definitionKeys)[number];
@@ -112,6 +122,7 @@ export function parseDefinition(
     cpus: field.cpus(),
     ports: field.ports(),
     model: field.oneOf('machine', machineModels),
+    network: field.oneOf('network', wantedNetworks),
     powerButton: field.boolean('powerButton'),
   };
   checkCompleteness(definition, source, shownKey);

@@ -152,9 +152,11 @@ function networkArgs(network: NetworkPlan, machine: MachinePlan): readonly strin
       const forwards = network.ports.map(
         ({ protocol, address = '', host, guest }) => `,hostfwd=${protocol}:${address}:${host}-:${guest}`,
       );
+      const ipv6 =
+        network.ipv6Subnet === undefined ? 'ipv6=off' : `ipv4=on,ipv6=on,ipv6-net=${network.ipv6Subnet}`;
       return [
         '-netdev',
-        `user,id=net0,net=${network.subnet},ipv6=off${forwards.join('')}`,
+        `user,id=net0,net=${network.subnet},${ipv6}${forwards.join('')}`,
         '-device',
         cardDevice(machine, { index: 0, mac: network.guest.cards[0]?.mac }),
       ];

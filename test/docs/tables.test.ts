@@ -226,6 +226,7 @@ const anywhere = {
   isShared: false,
   isRootless: false,
   hasTun: true,
+  hasIpv6: false,
   hasVhost: false,
   ports: [],
   nameServers: [],
@@ -268,16 +269,19 @@ t.test('docs/network.md has what each mode gives', async (t) => {
 });
 
 t.test("docs/network.md has the user stack's addresses", async (t) => {
-  const plan = planNetwork({ ...anywhere, mode: 'user', facts: undefined });
+  const surroundings = { hasIpv6: true, nameServers: ['1.1.1.1', 'fd00::53'] };
+  const plan = planNetwork({ ...anywhere, ...surroundings, mode: 'user', facts: undefined });
   if (plan.kind !== 'user') throw new Error(plan.kind);
   const [card] = plan.guest.cards;
+  const [server, ipv6Server] = plan.guest.nameServers;
   const told = tableRows(sectionOf('docs/network.md', 'Addresses'));
   t.strictSame(
     told.map(([, value]) => value),
     [
       `${card?.ipv4?.address}/${card?.ipv4?.prefixLength}`,
       card?.ipv4Gateway,
-      plan.guest.nameServers[0],
+      server,
+      `${card?.ipv6?.address}/${card?.ipv6?.prefixLength}, ${card?.ipv6Gateway}, ${ipv6Server}`,
       card?.mac,
     ],
   );

@@ -1,10 +1,12 @@
 /** The guest is on the container's networks, whatever kind they are of, and however many. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makeBundle } from './support/bundle.ts';
 import { output, run } from './support/command.ts';
 import { scratch, ucrun } from './support/environment.ts';
-import { startGuest, waitForReady } from './support/guests.ts';
+import { runArgs, runGuest, startGuest, waitForReady } from './support/guests.ts';
 import { firstAnswer, get } from './support/http.ts';
 import { buildTrackerImage } from './support/images.ts';
 import { inspect, podman, podmanOutput } from './support/podman.ts';
@@ -148,4 +150,36 @@ t.test('a guest has the routes of its namespace, and a gateway outside of its ne
     /uctap/,
     'no tap stays in a namespace that outlives the container',
   );
+});
+
+t.test('a guest behind the user stack asks over IPv6, and for names, as its container would', async (t) => {
+  await makeNetwork(t, 'nets-dual', '--ipv6', '--subnet', 'fd91:7::/64', '--subnet', '10.91.7.0/24');
+  await startGuest(t, 'nets-named', { service: 'hello', options: ['--network', 'nets-dual'] });
+  const server = createServer((_, response) => response.end('over IPv6\n')).listen(8197, 'fd91:7::1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const ask = (address: string, port: number) =>
+    `(echo GET / HTTP/1.0; echo; sleep 2) | nc -w 20 ${address} ${port}`;
+  const script = [
+    'found=$(nslookup nets-named | grep -o 10.91.7.[0-9]* | tail -1)',
+    ask('$found', 8080),
+    ask('fd91:7::1', 8197),
+    'ip -4 addr show eth0 | grep -o inet.10.0.2.15',
+  ].join('; ');
+  const options = ['--rm', '--network', 'nets-dual', '--annotation', 'ucrun.network=user'];
+  const { status, stdout, stderr } = await runGuest('nets-user', {
+    service: 'linux',
+    options,
+    args: ['sh', '-c', script],
+  });
+  t.equal(status, 0, stderr);
+  t.match(stdout, /"name":"hello"/, 'by name');
+  t.match(stdout, /^over IPv6\r?$/m);
+  t.match(stdout, /^inet 10\.0\.2\.15\r?$/m, 'it is behind the stack');
+
+  const refused = await podman(
+    runArgs('nets-tap', { service: 'hello', options: ['--rm', '--annotation', 'ucrun.network=tap'] }),
+  );
+  t.not(refused.status, 0);
+  t.match(refused.stderr, /"ucrun\.network" in .* must be "auto"/, 'an image cannot ask for a tap');
 });

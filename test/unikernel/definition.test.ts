@@ -25,6 +25,7 @@ t.test('parseDefinition() gives the least definition its defaults', async (t) =>
     cpus: undefined,
     ports: [],
     model: undefined,
+    network: undefined,
     powerButton: undefined,
   });
 });
@@ -50,6 +51,7 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
       { host: 9090, guest: 90, protocol: 'udp' },
     ],
     model: 'q35',
+    network: 'user',
     powerButton: false,
   };
   const texts = {
@@ -63,6 +65,7 @@ t.test('parseDefinition() reads every key, as a file and as annotations have it'
     environment: 'all',
     memory: '2GiB',
     machine: 'q35',
+    network: 'user',
   };
   const disk = ['a.img', '/b c.qcow2:/data:ro'];
   const file = { ...texts, disk, cpus: 2, ports: ['8080', '9090:90/udp'], powerButton: false };
@@ -156,6 +159,12 @@ t.test('parseDefinition() refuses a wrong value of each key', async (t) => {
     ['ports', ['http'], 'PORT_INVALID', `"http" in ports in ${source} is not a port`],
     ['ports', ['80', '80'], 'PORT_INVALID', `ports in ${source} names port 80/tcp twice`],
     ['machine', 'pc', 'UNIKERNEL_INVALID', `"machine" in ${source} must be "microvm" or "q35", not "pc"`],
+    [
+      'network',
+      'tap',
+      'UNIKERNEL_INVALID',
+      `"network" in ${source} must be "auto" or "user" or "none", not "tap"`,
+    ],
     ['machine', 1, 'UNIKERNEL_INVALID', `"machine" in ${source} ${text} 1`],
     [
       'powerButton',

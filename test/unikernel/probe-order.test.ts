@@ -33,6 +33,7 @@ const user: NetworkPlan = {
     { host: 8080, guest: 80, protocol: 'tcp' },
   ],
   subnet: '10.0.2.0/24',
+  ipv6Subnet: undefined,
   notes: [],
 };
 const init = { pid: 7, startTime: '99' };

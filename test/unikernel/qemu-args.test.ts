@@ -182,4 +182,8 @@ t.test('qemuArgs() forwards the ports of the user stack, and no others', async (
     valueBehind(qemuArgs(microvm, { ...userNetwork, ports: [] }, ''), '-netdev'),
     'user,id=net0,net=10.0.2.0/24,ipv6=off',
   );
+  t.equal(
+    valueBehind(qemuArgs(microvm, { ...userNetwork, ipv6Subnet: 'fec0::/64', ports: [] }, ''), '-netdev'),
+    'user,id=net0,net=10.0.2.0/24,ipv4=on,ipv6=on,ipv6-net=fec0::/64',
+  );
 });

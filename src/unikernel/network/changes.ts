@@ -1,3 +1,4 @@
+import { devicesWithGlobalIpv6 } from './inet6.ts';
 import type { NetworkPlan } from './types.ts';
 
 /** Files of `/proc/PID/net`, as they are now. */
@@ -10,7 +11,7 @@ export interface NamespaceTexts {
 /**
  * What became of the container's interfaces since the guest has its cards, as lines for people: an engine does not tell its runtime that it
  * attaches a running container to a network, or detaches it. Only cards that stand for interfaces of their own make a difference.
- * @see Linux net/core/net-procfs.c, net/ipv4/fib_trie.c (fib_route_seq_show), net/ipv6/addrconf.c (if6_seq_show)
+ * @see Linux net/core/net-procfs.c, net/ipv4/fib_trie.c (fib_route_seq_show)
  */
 export function networkChanges(plan: NetworkPlan, texts: NamespaceTexts): readonly string[] {
   if (plan.kind !== 'tap') return [];
@@ -29,8 +30,5 @@ export function networkChanges(plan: NetworkPlan, texts: NamespaceTexts): readon
 /** A device with an address has a route; of IPv6 each has that, but only global addresses count. */
 function devicesWithAddress({ route, ifInet6 }: NamespaceTexts): readonly string[] {
   const ofIpv4 = [...route.matchAll(/^(\S+)\t[0-9A-F]{8}\t/gm)].map(([, name = '']) => name);
-  const ofIpv6 = [...ifInet6.matchAll(/^[0-9a-f]{32} [0-9a-f]{2} [0-9a-f]{2} 00 [0-9a-f]{2} +(\S+)$/gm)].map(
-    ([, name = '']) => name,
-  );
-  return [...new Set([...ofIpv4, ...ofIpv6])];
+  return [...new Set([...ofIpv4, ...devicesWithGlobalIpv6(ifInet6)])];
 }

@@ -15,6 +15,8 @@ export interface NetworkRequest {
   /** Inside a user namespace an engine's port forwarder connects from within the network namespace, past a tap. */
   readonly isRootless: boolean;
   readonly hasTun: boolean;
+  /** Whether the namespace has a global IPv6 address. */
+  readonly hasIpv6: boolean;
   /** Whether the host's kernel can carry the frames of a tap by itself. */
   readonly hasVhost: boolean;
   readonly ports: readonly PortMapping[];
@@ -35,20 +37,20 @@ export function planNetwork(request: NetworkRequest): NetworkPlan {
   if (mode === 'none') return { kind: 'none', notes: [] };
   if (facts === undefined) {
     if (mode === 'tap' || mode === 'passt') throw impossible(mode, "the container shares the host's network");
-    return planUser(facts, ports, []);
+    return planUser(facts, ports, [], request);
   }
   const links = guestLinks(facts);
   if (links.length === 0) return { kind: 'none', notes: [] };
   if (mode === 'passt') return planPasst({ ...request, links, facts }) ?? { kind: 'none', notes: [] };
-  if (mode === 'user') return planUser(facts, ports, []);
+  if (mode === 'user') return planUser(facts, ports, [], request);
   const obstacle = obstacleToTap(request, facts, links);
   if (mode === 'tap') {
     if (obstacle !== undefined) throw impossible(mode, obstacle);
     return planTaps({ ...request, links, facts });
   }
-  if (request.isRootless) return planUser(facts, ports, []);
+  if (request.isRootless) return planUser(facts, ports, [], request);
   const reason = obstacle ?? reasonAgainstTap(request);
-  if (reason !== undefined) return planUser(facts, ports, [`user stack, as ${reason}`]);
+  if (reason !== undefined) return planUser(facts, ports, [`user stack, as ${reason}`], request);
   return planTaps({ ...request, links, facts });
 }
 

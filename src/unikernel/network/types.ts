@@ -49,6 +49,8 @@ export interface UserPlan extends PlanNotes {
   readonly ports: readonly PortMapping[];
   /** The stack's own network, such as `10.0.2.0/24`. */
   readonly subnet: string;
+  /** Its network of IPv6, such as `fec0::/64`; undefined: it has none. */
+  readonly ipv6Subnet: string | undefined;
 }
 
 export interface TapCard {

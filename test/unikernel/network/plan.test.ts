@@ -33,6 +33,7 @@ const usual: NetworkRequest = {
   isShared: false,
   isRootless: false,
   hasTun: true,
+  hasIpv6: false,
   hasVhost: false,
   ports,
   nameServers: ['10.88.0.1'],
@@ -264,6 +265,7 @@ t.test("planNetwork() gives QEMU's own addresses behind its own stack, and the p
     },
     ports,
     subnet: '10.0.2.0/24',
+    ipv6Subnet: undefined,
     notes: [],
   });
 });
@@ -275,6 +277,30 @@ t.test('planNetwork() gives the user stack a network that the container does not
       nameServers: ['10.0.3.3'],
     },
     subnet: '10.0.3.0/24',
+  });
+});
+
+t.test('planNetwork() gives the user stack IPv6 where the namespace has it', async (t) => {
+  const user = (change: Partial<NetworkRequest>) =>
+    planNetwork({ ...usual, mode: 'user', hasIpv6: true, ...change });
+  t.match(user({ facts: undefined, nameServers: ['1.1.1.1', 'fd00::53'] }), {
+    ipv6Subnet: 'fec0::/64',
+    guest: {
+      cards: [{ ipv6: { address: 'fec0::15', prefixLength: 64 }, ipv6Gateway: 'fec0::2' }],
+      nameServers: ['10.0.2.3', 'fec0::3'],
+    },
+  });
+  t.match(user({ nameServers: ['fd00::53'] }), { guest: { nameServers: ['fec0::3'] } });
+  t.match(user({ nameServers: ['1.1.1.1'] }), { guest: { nameServers: ['10.0.2.3'] } });
+  t.match(user({ nameServers: [] }), { guest: { nameServers: ['10.0.2.3'] } });
+  t.match(user({ nameServers: ['fd00::53'], hasIpv6: false }), {
+    ipv6Subnet: undefined,
+    guest: { cards: [{ ipv6: undefined, ipv6Gateway: undefined }], nameServers: ['10.0.2.3'] },
+  });
+  const taken = ether('eth0', { ipv6: [{ address: 'fec0::7', prefixLength: 64 }] });
+  t.match(user({ facts: { links: [taken], routes: [], hasRules: false } }), {
+    ipv6Subnet: 'fec0:0:0:1::/64',
+    guest: { cards: [{ ipv6: { address: 'fec0:0:0:1::15' } }] },
   });
 });
 

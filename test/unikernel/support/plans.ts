@@ -74,6 +74,7 @@ export const twoTaps: typeof tapNetwork = {
 export const userNetwork: Extract<NetworkPlan, { kind: 'user' }> = {
   kind: 'user',
   subnet: '10.0.2.0/24',
+  ipv6Subnet: undefined,
   guest: {
     cards: [
       {
