@@ -103,12 +103,15 @@ uint64_t clock_ns(void)
   return last_ns;
 }
 
-uint32_t clock_ms(void) { return (uint32_t)divide(clock_ns(), NS_PER_MS); }
+static uint64_t total_ms;
+
+void clock_update(void) { total_ms = divide(clock_ns(), NS_PER_MS); }
+
+uint32_t clock_ms(void) { return (uint32_t)total_ms; }
 
 uint32_t clock_seconds(uint32_t *ms)
 {
-  uint64_t total = divide(clock_ns(), NS_PER_MS);
-  uint32_t seconds = (uint32_t)divide(total, 1000);
-  *ms = (uint32_t)(total - seconds * 1000ull);
+  uint32_t seconds = (uint32_t)divide(total_ms, 1000);
+  *ms = (uint32_t)(total_ms - seconds * 1000ull);
   return seconds;
 }

@@ -3,12 +3,12 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "dns.h"
 #include "serial.h"
 #include "text.h"
 
 enum {
   SERVER_PORT = 67,
-  CLIENT_PORT = 68,
   BOOT_REQUEST = 1,
   BOOT_REPLY = 2,
   HARDWARE_ETHERNET = 1,
@@ -24,7 +24,9 @@ enum {
   PAD = 0,
   SUBNET_MASK = 1,
   ROUTER = 3,
+  NAME_SERVERS = 6,
   HOST_NAME = 12,
+  INTERFACE_MTU = 26,
   REQUESTED_ADDRESS = 50,
   LEASE_TIME = 51,
   MESSAGE_TYPE = 53,
@@ -42,9 +44,6 @@ enum {
 };
 
 struct __attribute__((packed)) message {
-  struct {
-    uint16_t from_port, to_port, length, checksum;
-  } udp;
   uint8_t operation, hardware, hardware_length, hops;
   uint32_t transaction;
   uint16_t seconds, flags;
@@ -54,19 +53,22 @@ struct __attribute__((packed)) message {
   uint8_t options[64];
 };
 
-static enum {
-  OFF,
-  SELECTING,  /* asked whoever is there */
-  REQUESTING, /* chose an offer */
-  BOUND,
-  RENEWING,
-} state = OFF;
-
 static const char *host_name;
-static uint32_t transaction;
-static uint32_t started_ms, asked_ms, retry_ms, bound_ms, lease_ms;
-static bool complained;
-static uint32_t offered, server;
+
+static struct client {
+  enum {
+    OFF,
+    SELECTING,  /* asked whoever is there */
+    REQUESTING, /* chose an offer */
+    BOUND,
+    RENEWING,
+  } state;
+  struct interface *interface;
+  uint32_t transaction;
+  uint32_t started_ms, asked_ms, retry_ms, bound_ms, lease_ms;
+  bool complained;
+  uint32_t offered, server;
+} clients[MAX_INTERFACES];
 
 static uint8_t *put_option(uint8_t *at, uint8_t code, const void *data, size_t length)
 {
@@ -82,81 +84,97 @@ static uint8_t *put_address(uint8_t *at, uint8_t code, uint32_t address)
   return put_option(at, code, &address, sizeof address);
 }
 
-static void ask(void)
+static void ask(struct client *client)
 {
-  asked_ms = clock_ms();
-  struct frame *frame = card_frame();
+  struct interface *interface = client->interface;
+  client->asked_ms = clock_ms();
+  struct frame *frame = network_frame(interface);
   if (frame == NULL)
     return;
-  struct message *message = (struct message *)ip_payload(frame);
+  struct address from = address_from_ipv4(interface->ipv4.address), to = address_from_ipv4(IPV4_BROADCAST);
+  struct message *message = (struct message *)udp_data(frame, &to);
   memset(message, 0, sizeof *message);
-  message->udp.from_port = be16(CLIENT_PORT);
-  message->udp.to_port = be16(SERVER_PORT);
-  message->udp.length = be16(sizeof *message);
   message->operation = BOOT_REQUEST;
   message->hardware = HARDWARE_ETHERNET;
   message->hardware_length = MAC_LENGTH;
-  message->transaction = transaction;
+  message->transaction = client->transaction;
   message->flags = be16(ANSWER_BY_BROADCAST);
-  message->client = state == RENEWING ? be32(network.address) : 0;
-  memcpy(message->client_mac, card_mac(), MAC_LENGTH);
+  message->client = client->state == RENEWING ? be32(interface->ipv4.address) : 0;
+  memcpy(message->client_mac, interface->card.mac, MAC_LENGTH);
   message->magic = be32(MAGIC);
 
-  uint8_t type = state == SELECTING ? DISCOVER : REQUEST;
+  uint8_t type = client->state == SELECTING ? DISCOVER : REQUEST;
   uint8_t *at = put_option(message->options, MESSAGE_TYPE, &type, 1);
-  if (state == REQUESTING) {
-    at = put_address(at, REQUESTED_ADDRESS, offered);
-    at = put_address(at, SERVER, server);
+  if (client->state == REQUESTING) {
+    at = put_address(at, REQUESTED_ADDRESS, client->offered);
+    at = put_address(at, SERVER, client->server);
   }
-  at = put_option(at, WANTED_OPTIONS, (const uint8_t[]){SUBNET_MASK, ROUTER, LEASE_TIME}, 3);
+  static const uint8_t wanted[] = {SUBNET_MASK, ROUTER, NAME_SERVERS, INTERFACE_MTU, LEASE_TIME};
+  at = put_option(at, WANTED_OPTIONS, wanted, sizeof wanted);
   size_t length = strlen(host_name);
   at = put_option(at, HOST_NAME, host_name, length < 32 ? length : 32);
   *at = END;
-
-  uint32_t sum = checksum_pseudo_header(network.address, BROADCAST, PROTOCOL_UDP, sizeof *message);
-  message->udp.checksum = checksum_finish(checksum_add(sum, message, sizeof *message));
-  ip_send(frame, BROADCAST, PROTOCOL_UDP, sizeof *message);
+  udp_send(frame, &from, DHCP_CLIENT_PORT, &to, SERVER_PORT, sizeof *message);
 }
 
-static void discover(void)
+static void discover(struct client *client)
 {
-  state = SELECTING;
-  transaction = (uint32_t)rdtsc() * 0x9e3779b1;
-  retry_ms = FIRST_RETRY_MS;
-  ask();
+  client->state = SELECTING;
+  client->transaction = (uint32_t)rdtsc() * 0x9e3779b1;
+  client->retry_ms = FIRST_RETRY_MS;
+  ask(client);
 }
 
-void dhcp_start(const char *name)
+void dhcp_start(struct interface *interface, const char *name)
 {
+  struct client *client = &clients[interface->number - 1];
   host_name = name;
-  started_ms = clock_ms();
-  discover();
+  client->interface = interface;
+  client->started_ms = clock_ms();
+  discover(client);
 }
 
 struct answer {
   uint8_t type;
-  uint32_t address, mask, gateway, server, lease;
+  uint32_t address, mask, gateway, server, lease, mtu;
+  uint32_t name_servers[2];
 };
 
-/* A checked answer to what we asked; false for all else. */
-static bool read_answer(const struct packet *packet, struct answer *answer)
+/* One option's value, whose length is right for its kind. */
+static void take_option(struct answer *answer, uint8_t code, const uint8_t *value, size_t length)
 {
-  const struct message *message = (const struct message *)packet->payload;
-  if (packet->length < offsetof(struct message, options) || message->udp.to_port != be16(CLIENT_PORT) ||
-      message->udp.from_port != be16(SERVER_PORT))
+  uint32_t numbers[2] = {0};
+  memcpy(numbers, value, length < sizeof numbers ? length : sizeof numbers);
+  if (code == MESSAGE_TYPE && length == 1)
+    answer->type = value[0];
+  else if (code == SUBNET_MASK && length == 4)
+    answer->mask = be32(numbers[0]);
+  else if (code == ROUTER && length >= 4) /* of several the first */
+    answer->gateway = be32(numbers[0]);
+  else if (code == SERVER && length == 4)
+    answer->server = be32(numbers[0]);
+  else if (code == LEASE_TIME && length == 4)
+    answer->lease = be32(numbers[0]);
+  else if (code == INTERFACE_MTU && length == 2)
+    answer->mtu = (uint32_t)value[0] << 8 | value[1];
+  else if (code == NAME_SERVERS && length >= 4) {
+    answer->name_servers[0] = be32(numbers[0]);
+    answer->name_servers[1] = length >= 8 ? be32(numbers[1]) : 0;
+  }
+}
+
+/* A checked answer to what the client asked; false for all else. */
+static bool read_answer(const struct client *client, const struct datagram *datagram, struct answer *answer)
+{
+  const struct message *message = (const struct message *)datagram->data;
+  if (datagram->length < offsetof(struct message, options) || datagram->from_port != SERVER_PORT)
     return false;
-  size_t length = be16(message->udp.length);
-  if (length < offsetof(struct message, options) || length > packet->length)
-    return false;
-  uint32_t sum = checksum_pseudo_header(packet->from, packet->to, PROTOCOL_UDP, length);
-  if (message->udp.checksum != 0 && checksum_finish(checksum_add(sum, message, length)) != 0)
-    return false;
-  if (message->operation != BOOT_REPLY || message->transaction != transaction || message->magic != be32(MAGIC) ||
-      memcmp(message->client_mac, card_mac(), MAC_LENGTH) != 0)
+  if (message->operation != BOOT_REPLY || message->transaction != client->transaction || message->magic != be32(MAGIC) ||
+      memcmp(message->client_mac, client->interface->card.mac, MAC_LENGTH) != 0)
     return false;
 
   *answer = (struct answer){.address = be32(message->yours), .mask = 0xffffff00, .lease = DEFAULT_LEASE};
-  const uint8_t *at = message->options, *end = packet->payload + length;
+  const uint8_t *at = message->options, *end = datagram->data + datagram->length;
   while (at < end && *at != END) {
     if (*at == PAD) {
       at++;
@@ -164,76 +182,84 @@ static bool read_answer(const struct packet *packet, struct answer *answer)
     }
     if (end - at < 2 || at[1] > end - at - 2)
       break;
-    uint32_t number = 0;
-    if (at[1] >= 4)
-      memcpy(&number, at + 2, 4); /* of several routers the first */
-    if (at[0] == MESSAGE_TYPE && at[1] == 1)
-      answer->type = at[2];
-    else if (at[0] == SUBNET_MASK && at[1] == 4)
-      answer->mask = be32(number);
-    else if (at[0] == ROUTER && at[1] >= 4)
-      answer->gateway = be32(number);
-    else if (at[0] == SERVER && at[1] == 4)
-      answer->server = be32(number);
-    else if (at[0] == LEASE_TIME && at[1] == 4)
-      answer->lease = be32(number);
+    take_option(answer, at[0], at + 2, at[1]);
     at += 2 + at[1];
   }
   return true;
 }
 
-void dhcp_receive(const struct packet *packet)
+static void take_lease(struct client *client, const struct answer *answer)
 {
+  struct interface *interface = client->interface;
+  client->state = BOUND;
+  client->bound_ms = clock_ms();
+  client->lease_ms = (answer->lease < MIN_LEASE ? MIN_LEASE : answer->lease < MAX_LEASE ? answer->lease : MAX_LEASE) * 1000;
+  if (answer->mtu >= MIN_MTU && answer->mtu < interface->mtu)
+    interface->mtu = answer->mtu;
+  for (unsigned i = 0; i < 2; i++)
+    if (answer->name_servers[i] != 0) {
+      struct address server = address_from_ipv4(answer->name_servers[i]);
+      dns_add_server(&server);
+    }
+  if (answer->address != interface->ipv4.address || answer->mask != interface->ipv4.mask ||
+      answer->gateway != interface->ipv4.gateway)
+    network_set_ipv4(interface, answer->address, answer->mask, answer->gateway);
+}
+
+void dhcp_receive(const struct datagram *datagram)
+{
+  struct client *client = &clients[datagram->interface->number - 1];
   struct answer answer;
-  if (state == OFF || state == BOUND || !read_answer(packet, &answer))
+  if (client->state == OFF || client->state == BOUND || !read_answer(client, datagram, &answer))
     return;
 
-  if (state == SELECTING) {
+  if (client->state == SELECTING) {
     if (answer.type != OFFER || answer.address == 0)
       return;
-    offered = answer.address;
-    server = answer.server != 0 ? answer.server : packet->from;
-    state = REQUESTING;
-    retry_ms = FIRST_RETRY_MS;
-    ask();
+    client->offered = answer.address;
+    client->server = answer.server != 0 ? answer.server : address_ipv4(&datagram->from);
+    client->state = REQUESTING;
+    client->retry_ms = FIRST_RETRY_MS;
+    ask(client);
   } else if (answer.type == ACKNOWLEDGE && answer.address != 0) {
-    state = BOUND;
-    bound_ms = clock_ms();
-    lease_ms = (answer.lease < MIN_LEASE ? MIN_LEASE : answer.lease < MAX_LEASE ? answer.lease : MAX_LEASE) * 1000;
-    if (answer.address != network.address || answer.mask != network.mask || answer.gateway != network.gateway)
-      network_set(answer.address, answer.mask, answer.gateway);
+    take_lease(client, &answer);
   } else if (answer.type == REFUSE) {
-    network_set(0, 0, 0);
-    discover();
+    network_set_ipv4(client->interface, 0, 0, 0);
+    discover(client);
+  }
+}
+
+static void poll(struct client *client)
+{
+  uint32_t now = clock_ms();
+  if (client->state == BOUND) {
+    if (now - client->bound_ms < client->lease_ms / 2)
+      return;
+    client->state = RENEWING;
+    client->retry_ms = FIRST_RETRY_MS;
+    ask(client);
+    return;
+  }
+  if (client->state == RENEWING && now - client->bound_ms >= client->lease_ms) {
+    print("hello: the lease of %i has ended, asking for another", client->interface->ipv4.address);
+    network_set_ipv4(client->interface, 0, 0, 0);
+    discover(client);
+  } else if (now - client->asked_ms >= client->retry_ms) {
+    client->retry_ms = client->retry_ms * 2 < LAST_RETRY_MS ? client->retry_ms * 2 : LAST_RETRY_MS;
+    if (client->state == REQUESTING && client->retry_ms > 8 * FIRST_RETRY_MS)
+      discover(client); /* that server is gone */
+    else
+      ask(client);
+  }
+  if (!client->complained && client->interface->ipv4.address == 0 && now - client->started_ms >= COMPLAIN_AFTER_MS) {
+    client->complained = true;
+    print("hello: no DHCP server has answered yet, still asking");
   }
 }
 
 void dhcp_poll(void)
 {
-  uint32_t now = clock_ms();
-  if (state == OFF)
-    return;
-  if (state == BOUND) {
-    if (now - bound_ms < lease_ms / 2)
-      return;
-    state = RENEWING;
-    retry_ms = FIRST_RETRY_MS;
-    ask();
-    return;
-  }
-  if (state == RENEWING && now - bound_ms >= lease_ms) {
-    print("hello: the lease of %i has ended, asking for another", network.address);
-    network_set(0, 0, 0);
-    discover();
-  } else if (now - asked_ms >= retry_ms) {
-    retry_ms = retry_ms * 2 < LAST_RETRY_MS ? retry_ms * 2 : LAST_RETRY_MS;
-    if (state == REQUESTING && retry_ms > 8 * FIRST_RETRY_MS)
-      discover(); /* that server is gone */
-    else
-      ask();
-  }
-  if (!complained && network.address == 0 && now - started_ms >= COMPLAIN_AFTER_MS) {
-    complained = true;
-    print("hello: no DHCP server has answered yet, still asking");
-  }
+  for (unsigned i = 0; i < interface_count; i++)
+    if (clients[i].state != OFF)
+      poll(&clients[i]);
 }

@@ -1,3 +1,4 @@
+#include "checksum.h"
 #include "network.h"
 #include "text.h"
 
@@ -15,16 +16,17 @@ struct __attribute__((packed)) header {
 void icmp_receive(const struct packet *packet)
 {
   const struct header *request = (const struct header *)packet->payload;
-  if (packet->length < sizeof *request || packet->length > card_mtu() - IP_HEADER || request->type != ECHO_REQUEST ||
-      request->code != 0 || checksum_finish(checksum_add(0, packet->payload, packet->length)) != 0)
+  if (packet->length < sizeof *request || packet->length > network_room(packet->interface, &packet->from) ||
+      request->type != ECHO_REQUEST || request->code != 0 ||
+      checksum_finish(checksum_add(0, packet->payload, packet->length)) != 0)
     return;
-  struct frame *frame = card_frame();
+  struct frame *frame = network_frame(packet->interface);
   if (frame == NULL)
     return;
-  struct header *reply = (struct header *)ip_payload(frame);
+  struct header *reply = (struct header *)network_payload(frame, &packet->from);
   memcpy(reply, packet->payload, packet->length);
   reply->type = ECHO_REPLY;
   reply->checksum = 0;
   reply->checksum = checksum_finish(checksum_add(0, reply, packet->length));
-  ip_send(frame, packet->from, PROTOCOL_ICMP, packet->length);
+  network_send(frame, &packet->to, &packet->from, PROTOCOL_ICMP, packet->length);
 }

@@ -3,14 +3,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MAX_COMMAND_LINE = 4095 };
+#include "network.h"
+#include "text.h"
+
+enum { MAX_COMMAND_LINE = 4095, MAX_NAME_SERVERS = 4 };
+
+/* What is said about one network card. */
+struct card_options {
+  bool is_named; /* by any word */
+  bool has_mac;
+  uint8_t mac[MAC_LENGTH];
+  bool wants_dhcp;
+  uint32_t address, mask, gateway; /* of IPv4; 0: none */
+  struct address ipv6, ipv6_gateway;
+  uint8_t ipv6_prefix_length;
+  bool asks_routers; /* for an IPv6 address */
+  uint32_t mtu; /* 0: what the device says, or the usual */
+};
 
 struct options {
   char name[64];
-  bool has_address; /* else by DHCP */
-  uint32_t address, mask, gateway;
-  uint16_t port;
-  bool ends; /* as soon as it is ready */
+  struct card_options cards[MAX_INTERFACES];
+  struct address name_servers[MAX_NAME_SERVERS];
+  unsigned name_server_count;
+  uint16_t port, udp_port; /* UDP only if that is not 0 */
+  struct slice url; /* to get at the start; empty: none */
+  bool ends; /* as soon as it is ready, and has got the URL */
   uint8_t end_status;
 };
 

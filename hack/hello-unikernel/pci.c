@@ -53,11 +53,12 @@ bool pci_exists(void)
   return inl(ADDRESS_PORT) == ADDRESS_ENABLE;
 }
 
-bool pci_find(uint16_t vendor, uint16_t device, uint16_t other_device, struct pci_device *found)
+bool pci_find(uint16_t vendor, uint16_t device, uint16_t other_device, unsigned index, struct pci_device *found)
 {
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
     uint32_t id = pci_read((struct pci_device){slot}, ID);
-    if ((id & 0xffff) == vendor && (id >> 16 == device || id >> 16 == other_device)) {
+    bool is_wanted = (id & 0xffff) == vendor && (id >> 16 == device || id >> 16 == other_device);
+    if (is_wanted && index-- == 0) {
       found->slot = slot;
       return true;
     }

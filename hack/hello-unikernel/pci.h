@@ -9,8 +9,8 @@ struct pci_device {
 
 /* Whether this machine has a PCI bus: pc and q35 do. */
 bool pci_exists(void);
-/* The first device on bus 0 with this vendor and one of the two device numbers. */
-bool pci_find(uint16_t vendor, uint16_t device, uint16_t other_device, struct pci_device *found);
+/* A device on bus 0 with this vendor and one of the two device numbers: by its index among them. */
+bool pci_find(uint16_t vendor, uint16_t device, uint16_t other_device, unsigned index, struct pci_device *found);
 uint32_t pci_read(struct pci_device device, uint8_t offset);
 void pci_write(struct pci_device device, uint8_t offset, uint32_t value);
 /* Switches on memory access and bus mastering, with interrupts by line. */

@@ -8,6 +8,7 @@
 enum {
   EXIT_CRASHED = 1,
   EXIT_BAD_WORD = 2,
+  EXIT_NOT_GOT = 3,
   EXIT_INTERRUPTED = 130,
 };
 

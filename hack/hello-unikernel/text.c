@@ -1,5 +1,8 @@
 #include "text.h"
 
+#include "address.h"
+#include "cpu.h"
+
 void *memcpy(void *to, const void *from, size_t size)
 {
   void *at = to;
@@ -56,6 +59,18 @@ bool slice_starts_with(struct slice slice, const char *text)
   return slice.length >= length && memcmp(slice.at, text, length) == 0;
 }
 
+bool slice_equals_any_case(struct slice slice, const char *text)
+{
+  if (slice.length != strlen(text))
+    return false;
+  for (size_t i = 0; i < slice.length; i++) {
+    char c = slice.at[i];
+    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != text[i])
+      return false;
+  }
+  return true;
+}
+
 struct slice slice_cut(struct slice *rest, char separator)
 {
   struct slice first = {rest->at, 0};
@@ -67,18 +82,47 @@ struct slice slice_cut(struct slice *rest, char separator)
   return first;
 }
 
-bool parse_number(struct slice text, uint32_t limit, uint32_t *number)
+bool parse_long_number(struct slice text, uint64_t limit, uint64_t *number)
 {
-  uint32_t value = 0;
+  uint64_t value = 0;
   if (text.length == 0)
     return false;
   for (size_t i = 0; i < text.length; i++) {
     if (text.at[i] < '0' || text.at[i] > '9')
       return false;
     uint32_t digit = (uint32_t)(text.at[i] - '0');
-    if (digit > limit || value > (limit - digit) / 10)
+    if (digit > limit || value > divide(limit - digit, 10))
       return false;
     value = value * 10 + digit;
+  }
+  *number = value;
+  return true;
+}
+
+bool parse_number(struct slice text, uint32_t limit, uint32_t *number)
+{
+  uint64_t value;
+  if (!parse_long_number(text, limit, &value))
+    return false;
+  *number = (uint32_t)value;
+  return true;
+}
+
+bool parse_hex(struct slice text, uint32_t *number)
+{
+  uint32_t value = 0;
+  if (text.length == 0 || text.length > 8)
+    return false;
+  for (size_t i = 0; i < text.length; i++) {
+    char c = text.at[i];
+    if (c >= '0' && c <= '9')
+      value = value << 4 | (uint32_t)(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      value = value << 4 | (uint32_t)(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      value = value << 4 | (uint32_t)(c - 'A' + 10);
+    else
+      return false;
   }
   *number = value;
   return true;
@@ -118,13 +162,14 @@ static void put_slice(struct output *output, struct slice slice)
     put(output, slice.at[i]);
 }
 
-static void put_number(struct output *output, uint32_t value, uint32_t base, unsigned width)
+static void put_number(struct output *output, uint64_t value, uint32_t base, unsigned width)
 {
-  char digits[10];
+  char digits[20];
   unsigned count = 0;
   do {
-    digits[count++] = "0123456789abcdef"[value % base];
-    value /= base;
+    uint64_t rest = divide(value, base);
+    digits[count++] = "0123456789abcdef"[(uint32_t)(value - rest * base)];
+    value = rest;
   } while (value != 0 || count < width);
   while (count > 0)
     put(output, digits[--count]);
@@ -160,6 +205,15 @@ size_t format_list(char *buffer, size_t size, const char *pattern, va_list value
     case 'x':
       put_number(&output, va_arg(values, uint32_t), 16, width);
       break;
+    case 'l':
+      put_number(&output, va_arg(values, uint64_t), 10, width);
+      break;
+    case 'a': {
+      char text[ADDRESS_TEXT];
+      address_write(text, va_arg(values, const struct address *));
+      put_slice(&output, slice_of(text));
+      break;
+    }
     case 'i':
       address = va_arg(values, uint32_t);
       for (int shift = 24; shift >= 0; shift -= 8) {

@@ -20,18 +20,24 @@ struct slice {
 struct slice slice_of(const char *text);
 bool slice_equals(struct slice slice, const char *text);
 bool slice_starts_with(struct slice slice, const char *text);
+/* Without regard to the case of ASCII letters; the text in small ones. */
+bool slice_equals_any_case(struct slice slice, const char *text);
 /* Cuts off what is before the first separator, or all if there is none, and returns it. */
 struct slice slice_cut(struct slice *rest, char separator);
 
 /* A decimal number without sign, of digits only, not above the limit. */
 bool parse_number(struct slice text, uint32_t limit, uint32_t *number);
+/* Up to eight hexadecimal digits, and nothing else. */
+bool parse_hex(struct slice text, uint32_t *number);
+bool parse_long_number(struct slice text, uint64_t limit, uint64_t *number);
 /* A dotted quad, as a number whose highest byte is the first. */
 bool parse_ipv4(struct slice text, uint32_t *address);
 
 /*
  * Writes into the buffer, always ends in a zero byte, cuts what does not fit,
  * and returns the length written. Knows %s %c %u %x %%, %v (a slice), %i (an
- * IPv4 address) and %03u.
+ * IPv4 address as a number), %a (the address of a struct address), %l (64 bits
+ * without sign), and a width with zeros, such as %03u.
  */
 size_t format(char *buffer, size_t size, const char *pattern, ...);
 size_t format_list(char *buffer, size_t size, const char *pattern, va_list values);

@@ -5,10 +5,10 @@
 #include "cpu.h"
 #include "pci.h"
 
-bool virtio_find(uint32_t type, struct virtio_device *device)
+bool virtio_find(uint32_t type, unsigned index, struct virtio_device *device)
 {
   /* Not both: on a machine with PCI some other device's registers may be where microvm has virtio's. */
-  return pci_exists() ? virtio_pci_find(type, device) : virtio_mmio_find(type, device);
+  return pci_exists() ? virtio_pci_find(type, index, device) : virtio_mmio_find(type, index, device);
 }
 
 bool virtio_negotiate(struct virtio_device *device, uint32_t wanted, uint32_t *features)

@@ -64,11 +64,11 @@ struct virtio_transport {
   bool (*acknowledge)(struct virtio_device *device);
 };
 
-bool virtio_mmio_find(uint32_t type, struct virtio_device *device);
-bool virtio_pci_find(uint32_t type, struct virtio_device *device);
+bool virtio_mmio_find(uint32_t type, unsigned index, struct virtio_device *device);
+bool virtio_pci_find(uint32_t type, unsigned index, struct virtio_device *device);
 
-/* Finds the first device of a type, wherever this machine keeps it. */
-bool virtio_find(uint32_t type, struct virtio_device *device);
+/* Finds a device of a type, wherever this machine keeps it: by its index among them, in QEMU's order. */
+bool virtio_find(uint32_t type, unsigned index, struct virtio_device *device);
 /* Resets it and agrees on features: of those wanted, what it offers, which goes to *features. False if it cannot be driven. */
 bool virtio_negotiate(struct virtio_device *device, uint32_t wanted, uint32_t *features);
 /* Makes one descriptor available. Call virtio_notify after the last of several. */

@@ -92,14 +92,17 @@ static bool acknowledge(struct virtio_device *device)
 
 static const struct virtio_transport transport = {features, accept_features, status, set_status, set_queue, notify, acknowledge};
 
-bool virtio_mmio_find(uint32_t type, struct virtio_device *device)
+/* QEMU gives the first device the highest slot. */
+bool virtio_mmio_find(uint32_t type, unsigned index, struct virtio_device *device)
 {
-  for (unsigned slot = 0; slot < SLOTS; slot++) {
+  for (unsigned slot = SLOTS; slot-- > 0;) {
     uintptr_t base = FIRST_SLOT + slot * SLOT_SIZE;
     if (read32(base + MAGIC) != MAGIC_VALUE || read32(base + DEVICE_TYPE) != type)
       continue;
     uint32_t version = read32(base + VERSION);
     if (version != VERSION_LEGACY && version != VERSION_MODERN)
+      continue;
+    if (index-- > 0)
       continue;
     *device = (struct virtio_device){
       .transport = &transport,

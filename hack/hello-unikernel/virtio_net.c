@@ -1,8 +1,8 @@
 #include "virtio_net.h"
 
 #include "cpu.h"
+#include "memory.h"
 #include "text.h"
-#include "virtio.h"
 
 enum {
   RECEIVE = 0,
@@ -17,126 +17,157 @@ enum {
 
   HEADER = 12,
   LEGACY_HEADER = 10, /* without the count of merged buffers */
-  RECEIVE_BUFFER = 2048,
+
+  /* No more of a ring at a time, so that a flood leaves time for the rest of the main loop. */
+  FRAMES_A_TURN = 64,
 };
 
-static struct virtio_device device;
-static enum card_state state = CARD_NONE;
-static struct virtqueue receive_queue, transmit_queue;
-static uint8_t receive_buffers[VIRTQUEUE_SIZE][RECEIVE_BUFFER];
-static struct frame frames[VIRTQUEUE_SIZE];
-static uint16_t free_frames[VIRTQUEUE_SIZE], free_count;
-static uint16_t received, transmitted; /* how far we have read the used rings */
-static size_t header_length;
-static uint8_t mac[MAC_LENGTH];
-static uint32_t mtu = MAX_MTU;
-
-static void read_config(uint32_t features)
+enum card_search card_find(struct card *card, unsigned index)
 {
+  *card = (struct card){0};
+  struct virtio_device *device = &card->device;
+  if (!virtio_find(VIRTIO_NET, index, device))
+    return CARD_NONE;
+  uint32_t features;
+  if (!virtio_negotiate(device, F_MAC | F_MTU | (device->is_modern ? 0 : F_ANY_LAYOUT), &features))
+    return CARD_UNUSABLE;
+  card->header_length = device->is_modern ? HEADER : LEGACY_HEADER;
+
   if ((features & F_MAC) != 0) {
     for (unsigned i = 0; i < MAC_LENGTH; i++)
-      mac[i] = read8(device.config + CONFIG_MAC + i);
+      card->mac[i] = read8(device->config + CONFIG_MAC + i);
   } else {
     /* Any will do that is our own to give: locally administered, and different each time. */
     uint64_t random = rdtsc();
-    memcpy(mac, &random, MAC_LENGTH);
-    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
+    memcpy(card->mac, &random, MAC_LENGTH);
+    card->mac[0] = (uint8_t)((card->mac[0] & 0xfc) | 2);
   }
-  if ((features & F_MTU) != 0) {
-    uint32_t offered = read16(device.config + CONFIG_MTU);
-    if (offered >= 576 && offered < mtu)
-      mtu = offered;
-  }
+  if ((features & F_MTU) != 0)
+    card->offered_mtu = read16(device->config + CONFIG_MTU);
+  return CARD_FOUND;
 }
 
-enum card_state card_start(void)
+static struct frame *frame_at(struct card *card, uint32_t index)
 {
-  if (!virtio_find(VIRTIO_NET, &device))
-    return state = CARD_NONE;
+  return (struct frame *)(card->frames + index * (sizeof(struct frame) + card->buffer_size));
+}
 
-  uint32_t features;
-  if (!virtio_negotiate(&device, F_MAC | F_MTU | (device.is_modern ? 0 : F_ANY_LAYOUT), &features) ||
-      !device.transport->set_queue(&device, RECEIVE, &receive_queue) ||
-      !device.transport->set_queue(&device, TRANSMIT, &transmit_queue)) {
-    return state = CARD_UNUSABLE;
-  }
-  header_length = device.is_modern ? HEADER : LEGACY_HEADER;
-  read_config(features);
+static uint16_t index_of(const struct frame *frame)
+{
+  const struct card *card = frame->card;
+  return (uint16_t)((size_t)((const uint8_t *)frame - card->frames) / (sizeof(struct frame) + card->buffer_size));
+}
+
+bool card_start(struct card *card, uint32_t mtu)
+{
+  struct virtio_device *device = &card->device;
+  card->mtu = mtu;
+  /* Room for a VLAN tag, too, and a multiple of 16. */
+  card->buffer_size = (HEADER + ETHERNET_HEADER + 4 + mtu + 15) & ~15u;
+  card->receive_queue = memory_take(sizeof *card->receive_queue);
+  card->transmit_queue = memory_take(sizeof *card->transmit_queue);
+  card->receive_buffers = memory_take(VIRTQUEUE_SIZE * card->buffer_size);
+  card->frames = memory_take(VIRTQUEUE_SIZE * (sizeof(struct frame) + card->buffer_size));
+  if (card->receive_queue == NULL || card->transmit_queue == NULL || card->receive_buffers == NULL || card->frames == NULL)
+    return false;
+  memset(card->receive_queue, 0, sizeof *card->receive_queue);
+  memset(card->transmit_queue, 0, sizeof *card->transmit_queue);
+  if (!device->transport->set_queue(device, RECEIVE, card->receive_queue) ||
+      !device->transport->set_queue(device, TRANSMIT, card->transmit_queue))
+    return false;
 
   for (uint16_t i = 0; i < VIRTQUEUE_SIZE; i++) {
-    receive_queue.descriptors[i].address = (uintptr_t)receive_buffers[i];
-    receive_queue.descriptors[i].length = RECEIVE_BUFFER;
-    receive_queue.descriptors[i].flags = VIRTQ_DEVICE_WRITES;
-    virtio_give(&receive_queue, i);
-    transmit_queue.descriptors[i].address = (uintptr_t)frames[i].data - header_length;
-    free_frames[free_count++] = i;
+    card->receive_queue->descriptors[i].address = (uintptr_t)card->receive_buffers + i * card->buffer_size;
+    card->receive_queue->descriptors[i].length = (uint32_t)card->buffer_size;
+    card->receive_queue->descriptors[i].flags = VIRTQ_DEVICE_WRITES;
+    virtio_give(card->receive_queue, i);
+    struct frame *frame = frame_at(card, i);
+    frame->card = card;
+    card->transmit_queue->descriptors[i].address = (uintptr_t)frame->data - card->header_length;
+    card->free_frames[card->free_count++] = i;
   }
   /* Sent frames are collected when the next are made: no need to be told. */
-  transmit_queue.available.flags = VIRTQ_NO_INTERRUPT;
+  card->transmit_queue->available.flags = VIRTQ_NO_INTERRUPT;
 
-  uint8_t status = device.transport->status(&device);
-  device.transport->set_status(&device, status | VIRTIO_DRIVER_OK);
-  virtio_notify(&device, RECEIVE, &receive_queue);
-  return state = CARD_READY;
+  uint8_t status = device->transport->status(device);
+  device->transport->set_status(device, status | VIRTIO_DRIVER_OK);
+  virtio_notify(device, RECEIVE, card->receive_queue);
+  card->is_ready = true;
+  return true;
 }
 
-bool card_is_ready(void) { return state == CARD_READY; }
-const uint8_t *card_mac(void) { return mac; }
-uint32_t card_mtu(void) { return mtu; }
-
-static void collect_sent(void)
+static void collect_sent(struct card *card)
 {
-  while (transmitted != transmit_queue.used.index) {
+  struct virtqueue *queue = card->transmit_queue;
+  while (card->transmitted != queue->used.index) {
     compiler_barrier(); /* the index before the entry it shows */
-    uint32_t id = transmit_queue.used.ring[transmitted++ % VIRTQUEUE_SIZE].id;
-    if (id < VIRTQUEUE_SIZE && free_count < VIRTQUEUE_SIZE)
-      free_frames[free_count++] = (uint16_t)id;
+    uint32_t id = queue->used.ring[card->transmitted++ % VIRTQUEUE_SIZE].id;
+    if (id < VIRTQUEUE_SIZE && card->free_count < VIRTQUEUE_SIZE)
+      card->free_frames[card->free_count++] = (uint16_t)id;
   }
 }
 
-struct frame *card_frame(void)
+struct frame *card_frame(struct card *card)
 {
-  if (state != CARD_READY)
+  if (!card->is_ready)
     return NULL;
-  if (free_count == 0)
-    collect_sent();
-  return free_count == 0 ? NULL : &frames[free_frames[--free_count]];
+  if (card->free_count == 0)
+    collect_sent(card);
+  if (card->free_count == 0) {
+    card_flush(card);
+    card->transmit_queue->available.flags = 0;
+    memory_barrier(); /* either the device sees that, or we see what it has sent meanwhile */
+    collect_sent(card);
+    if (card->free_count == 0)
+      return NULL;
+  }
+  card->transmit_queue->available.flags = VIRTQ_NO_INTERRUPT;
+  return frame_at(card, card->free_frames[--card->free_count]);
 }
 
-void card_drop(struct frame *frame) { free_frames[free_count++] = (uint16_t)(frame - frames); }
+void card_drop(struct frame *frame) { frame->card->free_frames[frame->card->free_count++] = index_of(frame); }
 
 void card_send(struct frame *frame, size_t length)
 {
-  uint16_t index = (uint16_t)(frame - frames);
+  struct card *card = frame->card;
+  uint16_t index = index_of(frame);
   memset(frame->header, 0, sizeof frame->header); /* no checksum or segmentation left to the device */
-  transmit_queue.descriptors[index].length = (uint32_t)(header_length + length);
-  virtio_give(&transmit_queue, index);
-  virtio_notify(&device, TRANSMIT, &transmit_queue);
+  card->transmit_queue->descriptors[index].length = (uint32_t)(card->header_length + length);
+  virtio_give(card->transmit_queue, index);
+  card->has_unannounced = true;
 }
 
-bool card_poll(void (*receive)(const uint8_t *frame, size_t length))
+void card_flush(struct card *card)
 {
-  if (state != CARD_READY)
+  if (!card->has_unannounced)
+    return;
+  card->has_unannounced = false;
+  virtio_notify(&card->device, TRANSMIT, card->transmit_queue);
+}
+
+bool card_poll(struct card *card, void (*receive)(struct card *card, const uint8_t *frame, size_t length))
+{
+  if (!card->is_ready)
     return false;
-  collect_sent();
+  collect_sent(card);
 
   bool any = false;
-  /* No more than a ring at a time, so that a flood leaves time for the rest of the main loop. */
-  for (unsigned count = 0; count < VIRTQUEUE_SIZE && received != receive_queue.used.index; count++) {
+  struct virtqueue *queue = card->receive_queue;
+  for (unsigned count = 0; count < FRAMES_A_TURN && card->received != queue->used.index; count++) {
     compiler_barrier();
-    uint32_t id = receive_queue.used.ring[received % VIRTQUEUE_SIZE].id;
-    size_t length = receive_queue.used.ring[received % VIRTQUEUE_SIZE].length;
-    received++;
+    uint32_t id = queue->used.ring[card->received % VIRTQUEUE_SIZE].id;
+    size_t length = queue->used.ring[card->received % VIRTQUEUE_SIZE].length;
+    card->received++;
     any = true;
     if (id >= VIRTQUEUE_SIZE)
       continue;
-    if (length >= header_length + ETHERNET_HEADER && length <= RECEIVE_BUFFER)
-      receive(receive_buffers[id] + header_length, length - header_length);
-    virtio_give(&receive_queue, (uint16_t)id);
+    if (length >= card->header_length + ETHERNET_HEADER && length <= card->buffer_size)
+      receive(card, card->receive_buffers + id * card->buffer_size + card->header_length, length - card->header_length);
+    virtio_give(queue, (uint16_t)id);
   }
   if (any)
-    virtio_notify(&device, RECEIVE, &receive_queue);
+    virtio_notify(&card->device, RECEIVE, queue);
   return any;
 }
 
-bool card_acknowledge(void) { return state == CARD_READY && device.transport->acknowledge(&device); }
+bool card_acknowledge(struct card *card) { return card->is_ready && card->device.transport->acknowledge(&card->device); }

@@ -103,10 +103,10 @@ static void read_capability(struct virtio_device *device, struct pci_device pci,
   }
 }
 
-bool virtio_pci_find(uint32_t type, struct virtio_device *device)
+bool virtio_pci_find(uint32_t type, unsigned index, struct virtio_device *device)
 {
   struct pci_device pci;
-  if (!pci_find(VENDOR, (uint16_t)(TRANSITIONAL + type - 1), (uint16_t)(MODERN + type), &pci))
+  if (!pci_find(VENDOR, (uint16_t)(TRANSITIONAL + type - 1), (uint16_t)(MODERN + type), index, &pci))
     return false;
 
   *device = (struct virtio_device){.is_modern = true};
