@@ -31,7 +31,7 @@ export const errorCodes = {
   PASST_MISSING: 'passt is not installed, or not where the configuration says',
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
   UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
-  UNIKERNEL_IN_USE: 'a container uses the unikernel',
+  UNIKERNEL_IN_USE: 'a container or a machine uses the unikernel',
   OCI_IMAGE_INVALID: 'an OCI image is damaged, or has no unikernel in it that a registry can hold',
   ENGINE_CONFIG_INVALID: "an engine's configuration file cannot be read, or not be added to",
   ENGINE_CONFIG_CHANGED: 'somebody has changed what "ucrun setup" wrote into an engine\'s configuration',

@@ -20,6 +20,7 @@ import type { MachineHost } from './host.ts';
 import { renderMachineLaunch } from './launch-script.ts';
 import { planMachineNetwork } from './network.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
+import { readableFile, requireReadableDisk } from './readable.ts';
 import type { MachineRecord } from './record.ts';
 import { type ResolvedMachine, resolveMachine } from './resolve.ts';
 import { writeRunState } from './run-state.ts';
@@ -58,7 +59,8 @@ export function prepareMachine(
   }
   const told = network.kind === 'none' ? undefined : network.guest;
   const klog = prepareDisks(files, machine, told, owner);
-  const paths = machinePaths(files, machine);
+  for (const disk of machine.disks) requireReadableDisk(disk, uid);
+  const paths = machinePaths(files, machine, uid);
   if (machine.ownKernel !== undefined) {
     writeFileSync(paths.kernel, machine.ownKernel.bytes, { mode: 0o400 });
     giveTo(paths.kernel, owner);
@@ -93,13 +95,15 @@ function innerPorts({ settings }: MachineRecord, ports: readonly PortMapping[]):
 }
 
 /** Paths as QEMU sees them; those in its own directory are relative to it, as a socket's may not be long. */
-function machinePaths(files: MachineFiles, machine: ResolvedMachine): MachinePaths {
+function machinePaths(files: MachineFiles, machine: ResolvedMachine, uid: number | undefined): MachinePaths {
   const volumeDisks = machine.volumes.filter(({ guest }) => guest.kind === 'disk');
   const sourceOf = (tag: string) =>
     machine.volumes.find(({ guest }) => guest.kind === 'share' && guest.tag === tag)?.source ?? '';
+  const readable = (path: string | undefined, name: string) =>
+    path === undefined ? `${files.run}/${name}` : readableFile(path, uid, `${files.run}/${name}`);
   return {
-    kernel: machine.kernel ?? `${files.run}/kernel`,
-    initrd: machine.initrd ?? '',
+    kernel: readable(machine.kernel, 'kernel'),
+    initrd: machine.initrd === undefined ? '' : readable(machine.initrd, 'initrd'),
     disk: (index) =>
       index < machine.disks.length
         ? overlayPath(files, index)

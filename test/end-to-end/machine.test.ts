@@ -65,6 +65,30 @@ t.test('a machine of a kernel file is independent of it, and answers at its port
   t.match(stdout, /^NoNewPrivs:\t1$/m);
 });
 
+t.test('a kernel that only root may read is given to QEMU all the same', async (t) => {
+  removeAtEnd(t, 'secret');
+  await machines.create('secret', ['--network', 'none', join(registry, 'hello/hello.elf')]);
+  const kernel = '/var/lib/ucrun/machines/secret/registry/unikernel/kernel';
+  await run('chmod', ['0600', kernel]);
+  await machines.do('start', 'secret');
+  t.equal((await machines.inspect('secret')).status, 'running');
+});
+
+t.test('a unikernel that a machine is made of is not removed', async (t) => {
+  removeAtEnd(t, 'made-of-it');
+  const unikernel = 'machine-test';
+  const image = (...args: readonly string[]) => run(ucrun, ['image', ...args]);
+  t.teardown(() => image('rm', '--force', unikernel));
+  t.match(await image('import', join(registry, 'hello/hello.elf'), unikernel), { status: 0 });
+  await machines.create('made-of-it', [unikernel]);
+  t.match(await image('rm', unikernel), {
+    status: 1,
+    stderr: /machine "made-of-it" is made of the unikernel/,
+  });
+  await machines.do('rm', 'made-of-it');
+  t.match(await image('rm', unikernel), { status: 0 });
+});
+
 t.test('--ready-port waits until the guest answers', async (t) => {
   removeAtEnd(t, 'answers');
   await machines.create('answers', ['--port', '18084:8080', '--ready-port', '8080', 'hello']);

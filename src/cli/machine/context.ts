@@ -30,6 +30,11 @@ export async function machineContext(
   const identity = identify();
   const isRoot = isHostRoot(identity);
   const scope: Scope = system === true || (user !== true && isRoot) ? 'system' : 'user';
+  if (isRoot && scope === 'user') {
+    throw new RuntimeError('USAGE', "root has no machines beside the host's", {
+      hint: 'leave out --user',
+    });
+  }
   const config = await readConfigFor(identity, env);
   const { stateRoot } = statePaths(
     {
@@ -44,7 +49,7 @@ export async function machineContext(
     places: machinePlaces(scope, env, identity.euid),
     config,
     env,
-    isRoot: isRoot && scope === 'system',
+    isRoot,
     stateRoot,
     self: process.execPath,
   };
