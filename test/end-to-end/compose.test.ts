@@ -1,8 +1,6 @@
 /** The examples for podman-compose, run as their comments say. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import {
   buildExampleImages,
@@ -11,7 +9,7 @@ import {
   podmanCompose,
   serversBehindNginx,
 } from './support/compose.ts';
-import { scratch } from './support/environment.ts';
+import { ucrunAsDefault } from './support/default-runtime.ts';
 import { firstAnswer } from './support/http.ts';
 import { inspect, podman, podmanOutput } from './support/podman.ts';
 import { publishSubscribe as example, publish } from './support/publish-subscribe.ts';
@@ -92,13 +90,10 @@ t.test(
   { skip },
   async (t) => {
     // Without -d podman-compose 1.0.3 does not hand on the arguments for "run", so ucrun is the default here.
-    const settings = join(scratch, 'compose.conf');
-    const text = await readFile(process.env.CONTAINERS_CONF ?? '', 'utf8');
-    await writeFile(settings, text.replace(/^runtime = .*/m, 'runtime = "ucrun"'));
     const args = composeArgs(example.file);
     t.teardown(() => down(args));
     const foreground = spawn('podman-compose', [...args, 'up'], {
-      env: { ...process.env, CONTAINERS_CONF: settings },
+      env: { ...process.env, ...(await ucrunAsDefault('compose')) },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = once(foreground, 'exit');

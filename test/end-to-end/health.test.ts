@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { output, run, runWithOutputTo } from './support/command.ts';
+import { ucrunAsDefault } from './support/default-runtime.ts';
 import { repository, scratch, ucrun } from './support/environment.ts';
 import { runArgs, startGuest } from './support/guests.ts';
 import { buildPlainImage, buildTrackerImage, plainImage } from './support/images.ts';
@@ -210,16 +211,9 @@ t.test(
 
 /** podman's service, in whose containers ucrun is the default. @returns the environment for docker-compose */
 async function startService(t: Test): Promise<Readonly<Record<string, string>>> {
-  const settings = join(scratch, 'service.conf');
-  const text = await readFile(process.env.CONTAINERS_CONF ?? '', 'utf8');
-  // podman 4.3's service confuses the two limits of default_ulimits.
-  const changed = text
-    .replace(/^runtime = .*/m, 'runtime = "ucrun"')
-    .replace(/nofile=(\d+):\d+/, 'nofile=$1:$1');
-  await writeFile(settings, changed);
   const socket = `unix://${scratch}/service.sock`;
   const service = spawn('podman', ['system', 'service', '--time', '0', socket], {
-    env: { ...process.env, CONTAINERS_CONF: settings },
+    env: { ...process.env, ...(await ucrunAsDefault('service')) },
     stdio: 'ignore',
   });
   const ended = new Promise((resolve) => service.once('exit', resolve));
