@@ -35,6 +35,11 @@ export async function machineContext(
       hint: 'leave out --user',
     });
   }
+  if (scope === 'system' && !isRoot) {
+    throw new RuntimeError('HOST_FAILED', "the host's machines are root's to manage", {
+      hint: 'run the command as root, or leave out --system for machines of your own',
+    });
+  }
   const config = await readConfigFor(identity, env);
   const { stateRoot } = statePaths(
     {
