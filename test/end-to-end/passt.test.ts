@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { output, quote, run } from './support/command.ts';
 import { type Docker, noDocker, startDocker } from './support/docker.ts';
 import { outputOf } from './support/engine.ts';
-import { guestArgs, logOf, startGuest as startDockerGuest } from './support/engine-guests.ts';
+import { guestArgs, logOf, startGuest as startEngineGuest } from './support/engine-guests.ts';
 import { registry, repository, scratch, ucrun } from './support/environment.ts';
 import { monitorOf, processesOf, removeAtEnd, runArgs, runGuest, startGuest } from './support/guests.ts';
 import { firstAnswer, get } from './support/http.ts';
@@ -16,6 +16,7 @@ import { buildPlainImage, buildTrackerImage, plainImage, trackerImage } from './
 import { nothingLeft, tracesOf } from './support/leftovers.ts';
 import { type Outside, outsideAddress, sampleBytes, serveOutside, sha256 } from './support/outside.ts';
 import { inspect, podman, podmanOutput, removeContainers } from './support/podman.ts';
+import { noRootless, type Rootless, startRootless } from './support/rootless.ts';
 import { waitFor } from './support/wait.ts';
 
 const isThere = existsSync('/usr/bin/passt');
@@ -245,6 +246,29 @@ t.test('where it cannot be, somebody is told', async (t) => {
 });
 
 t.test(
+  'rootless podman publishes the port of a guest, which reaches what is outside',
+  {
+    skip: skip === false ? noRootless : skip,
+  },
+  async (t) => {
+    let user: Rootless | undefined;
+    t.teardown(() => user?.stop());
+    user = await startRootless(9);
+    await user.load(trackerImage);
+    const setting = `echo 'network.mode = "passt"' >>~/.config/ucrun/config.toml`;
+    t.equal((await user.runAs('sh', ['-c', setting])).status, 0);
+    const script = `wget -q -O - http://${outsideAddress.ipv4}:${outside?.port}/bytes/300000 | sha256sum; exec /srv/serve`;
+    await startEngineGuest(t, user, 'pt-rootless', {
+      service: 'linux',
+      options: ['--publish', '18403:8080', '--env', 'PORT=8080'],
+      args: ['sh', '-c', script],
+    });
+    t.match(await logOf(user, 'pt-rootless'), sha256(sampleBytes(300_000)));
+    t.match(JSON.parse(await firstAnswer('http://127.0.0.1:18403/')), { address: '10.0.2.100' });
+  },
+);
+
+t.test(
   "docker's profile lets passt in, and its name server answers",
   {
     skip: skip === false ? noDocker : skip,
@@ -252,14 +276,14 @@ t.test(
   async (t) => {
     let docker: Docker | undefined;
     t.teardown(() => docker?.stop());
-    docker = await startDocker(4, runtime);
+    docker = await startDocker(9, runtime);
     await docker.load(trackerImage, plainImage);
     const engine = { ...docker, runtime: docker.brokenRuntime };
-    await outputOf(engine, ['network', 'create', '--subnet', '172.31.104.0/24', 'pt-docker']);
+    await outputOf(engine, ['network', 'create', '--subnet', '172.31.109.0/24', 'pt-docker']);
     const plain = ['run', '--detach', '--name', 'pt-docker-web', '--network', 'pt-docker', plainImage];
     await outputOf(engine, [...plain, 'httpd', '-f', '-p', '80', '-h', '/etc']);
     const inNetwork = ['--network', 'pt-docker', '--publish', '18402:8080'];
-    await startDockerGuest(t, engine, 'pt-docker', {
+    await startEngineGuest(t, engine, 'pt-docker', {
       service: 'linux',
       options: inNetwork,
       args: ['sh', '-c', 'wget -q -O - http://pt-docker-web/passwd; exec /srv/serve'],
