@@ -20,6 +20,7 @@ import { parsePorts } from '../../src/unikernel/ports.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
 import { tableText } from '../end-to-end/support/engine-table/promises.ts';
+import { networkMatrix, networkModes } from '../end-to-end/support/network-matrix.ts';
 import {
   afterMarker,
   codeIn,
@@ -266,6 +267,21 @@ t.test('docs/network.md has what each mode gives', async (t) => {
     t.equal(/^\w+/.exec(shared)?.[0], given(mode, ownNamespace, true), `${mode}, shared namespace`);
     t.equal(host.replace('an error', 'error'), given(mode, undefined), `${mode}, host network`);
   }
+});
+
+t.test('docs/network.md has what each way of joining a guest gives', async (t) => {
+  const path = 'docs/network.md';
+  const text = documentText(path);
+  const rows = Object.entries(networkMatrix).map(
+    ([check, ways]) => `| ${check} | ${networkModes.map((mode) => ways[mode]).join(' | ')} |\n`,
+  );
+  const expected = text.replace(
+    /(<!-- matrix -->\n\|.*\n\| ---.*\n)(?:\|.*\n)*/,
+    (_, head: string) => head + rows.join(''),
+  );
+  if (process.env.TAP_SNAPSHOT === '1') writeFileSync(path, expected);
+  t.ok(rows.length > 5);
+  t.equal(readFileSync(path, 'utf8'), expected);
 });
 
 t.test("docs/network.md has the user stack's addresses", async (t) => {

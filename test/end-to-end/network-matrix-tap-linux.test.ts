@@ -1,0 +1,4 @@
+/** Linux guests on each kind of network, joined by taps. */
+import { runMatrix } from './support/network-cells.ts';
+
+runMatrix('tap', 'linux');

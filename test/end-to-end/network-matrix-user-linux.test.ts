@@ -1,0 +1,4 @@
+/** Linux guests on each kind of network, joined by QEMU's user stack. */
+import { runMatrix } from './support/network-cells.ts';
+
+runMatrix('user', 'linux');
