@@ -1,0 +1,158 @@
+/** Machines as systemd's administrators know services: main process, restart, boot, dependencies, sockets, repair. */
+import t, { type Test } from 'tap';
+import { type MachineHost, Machines } from './support/machine/subject.ts';
+import { BootedSystem, systemdIsMissing } from './support/systemd-tree.ts';
+import { waitFor } from './support/wait.ts';
+
+t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_000 }, async (t) => {
+  const system = await BootedSystem.boot(t, 'ms-system');
+  await system.startUserManager();
+  const system_: MachineHost = {
+    options: ['--systemd'],
+    manager: 'systemd',
+    run: (args, options) => system.run(args, options),
+  };
+  const machines = new Machines(system_, 'ucrun');
+  const show = async (name: string, property: string) =>
+    await system.output(['systemctl', 'show', '--value', `--property=${property}`, `ucrun-${name}.service`]);
+  const subtest = (what: string, names: readonly string[], check: (t: Test) => Promise<void>) =>
+    t.test(what, async (t) => {
+      t.teardown(() => machines.remove(...names));
+      await check(t);
+    });
+
+  for (const host of [
+    system_,
+    { ...system_, run: (args, options) => system.runAsUser(args, options) } satisfies MachineHost,
+  ]) {
+    const isUser = host !== system_;
+    await t.test(`a life under ${isUser ? 'the user' : 'the system'} manager`, async (t) => {
+      const own = new Machines(host, 'ucrun');
+      t.teardown(() => own.remove('life'));
+      const systemctl = async (...args: readonly string[]) =>
+        (await host.run(['systemctl', ...(isUser ? ['--user'] : []), ...args])).stdout;
+      await own.create('life', ['--memory', '32MiB', 'hello']);
+      await own.do('start', 'life');
+      const status = await systemctl('status', '--no-pager', 'ucrun-life.service');
+      t.match(status, /Active: active \(running\)/);
+      t.match(status, /Main PID: \d+ \(qemu-system/);
+      await own.waitForLog('life', /: ready/);
+      await own.do('pause', 'life');
+      t.match(await own.inspect('life'), { status: 'paused' });
+      await own.do('resume', 'life');
+      t.match(await own.inspect('life'), { status: 'running' });
+      t.match(await own.do('update', '--restart', 'always', 'life'), /now: restart policy: always/);
+      t.equal((await systemctl('show', '--value', '-pRestart', 'ucrun-life.service')).trim(), 'always');
+      await own.do('stop', 'life');
+      t.match(await own.inspect('life'), { status: 'exited', exitStatus: 0 });
+      t.match(
+        await systemctl('show', '-pResult', '-pActiveState', '-pStatusText', 'ucrun-life.service'),
+        /ActiveState=inactive/,
+      );
+      t.equal((await systemctl('show', '--value', '-pResult', 'ucrun-life.service')).trim(), 'success');
+      await own.do('rm', 'life');
+      t.match(await systemctl('show', '--value', '-pLoadState', 'ucrun-life.service'), /not-found/);
+    });
+  }
+
+  await subtest("a guest's exit status is its unit's", ['fails'], async (t) => {
+    await machines.create('fails', ['--kernel-arg', 'exit=5', 'hello']);
+    await machines.run('start', 'fails');
+    t.match(await machines.waitForStatus('fails', 'exited'), { exitStatus: 5 });
+    t.equal(await show('fails', 'ActiveState'), 'failed');
+    t.match(await show('fails', 'StatusText'), /\b5\b/);
+  });
+
+  await subtest('--restart on-failure brings back a QEMU that was killed', ['again'], async (t) => {
+    await machines.create('again', ['--restart', 'on-failure', '--restart-sec', '100ms', 'hello']);
+    await machines.do('start', 'again');
+    const pid = await show('again', 'MainPID');
+    await system.output(['kill', '-KILL', pid]);
+    await waitFor(
+      'another QEMU',
+      async () =>
+        (await show('again', 'ActiveState')) === 'active' && (await show('again', 'MainPID')) !== pid,
+      60,
+    );
+    t.equal(await show('again', 'NRestarts'), '1');
+  });
+
+  await subtest('what another machine requires is started before it', ['front', 'back'], async (t) => {
+    await machines.create('back', ['--ready-port', '8080', '--port', '18301:8080', 'hello']);
+    await machines.create('front', ['--after', 'back', '--requires', 'back', 'hello']);
+    await machines.do('start', 'front');
+    t.match(await machines.inspect('back'), { status: 'running' });
+    const begun = async (name: string) => Number(await show(name, 'ActiveEnterTimestampMonotonic'));
+    const asked = Number(await show('front', 'InactiveExitTimestampMonotonic'));
+    t.ok((await begun('back')) <= asked, 'and it answered before');
+    await machines.do('stop', 'back');
+    t.match(await machines.waitForStatus('front', 'exited'), { exitStatus: 0 }, 'it goes with it, too');
+  });
+
+  await subtest('the first connection starts a machine, and idleness stops it', ['idle'], async (t) => {
+    const port = ['--port', '18302:8080', '--activate', '--idle-timeout', '2s'];
+    await machines.create('idle', [...port, 'hello']);
+    await machines.do('start', 'idle');
+    t.equal(await show('idle', 'MainPID'), '0', 'there is no QEMU yet');
+    const answer = await system.output(['curl', '--silent', '--max-time', '60', 'http://127.0.0.1:18302/']);
+    t.match(JSON.parse(answer), { requests: 1 }, 'the first request is answered');
+    t.equal(await show('idle', 'ActiveState'), 'active');
+    await waitFor(
+      'the idle machine to stop',
+      async () => (await show('idle', 'ActiveState')) === 'inactive',
+      60,
+    );
+    const again = await system.output(['curl', '--silent', '--max-time', '60', 'http://127.0.0.1:18302/']);
+    t.match(JSON.parse(again), { requests: 1 }, 'and the next one is answered by a new one');
+  });
+
+  await subtest('what was removed by hand is found and repaired', ['unitless', 'orphan'], async (t) => {
+    await machines.create('unitless', ['hello']);
+    await system.output(['rm', '/etc/systemd/system/ucrun-unitless.service']);
+    await machines.create('orphan', ['hello']);
+    await system.output(['rm', '-r', '/var/lib/ucrun/machines/orphan']);
+    await system.output(['systemctl', 'daemon-reload']);
+    const found = await machines.run('doctor');
+    t.match(found.stdout + found.stderr, /unitless/);
+    t.match(found.stdout + found.stderr, /orphan/);
+    await machines.run('doctor', '--fix');
+    await machines.do('start', 'unitless');
+    t.match(await machines.inspect('unitless'), { status: 'running' });
+    t.not((await system.run(['ls', '/etc/systemd/system/ucrun-orphan.service'])).status, 0);
+    t.match(await machines.run('doctor'), { status: 0 }, 'then all is well');
+  });
+
+  await subtest('watch outlasts a reload and a re-execution of systemd', ['seen'], async (t) => {
+    await machines.create('seen', ['--kernel-arg', 'exit=0', 'hello']);
+    const watching = system.run(
+      ['timeout', '90', 'sh', '-c', 'ucrun machine watch --json seen | grep --max-count=1 \'"exited"\''],
+      { timeoutSeconds: 120 },
+    );
+    await system.output(['systemctl', 'daemon-reload']);
+    await system.output(['systemctl', 'daemon-reexec']);
+    await machines.run('start', 'seen');
+    t.match(JSON.parse((await watching).stdout), { name: 'seen', status: 'exited', exitStatus: 0 });
+  });
+
+  await subtest('a system unit is confined', ['confined'], async (t) => {
+    await machines.create('confined', ['hello']);
+    const text = await system.output(['systemd-analyze', 'security', '--no-pager', 'ucrun-confined.service']);
+    const [, exposure = '10'] = /exposure level for ucrun-confined\.service: ([\d.]+)/.exec(text) ?? [];
+    t.ok(Number(exposure) <= 1.5, `the exposure is ${exposure}`);
+  });
+
+  await subtest('an enabled machine runs after the host has booted again', ['boots', 'stays'], async (t) => {
+    await machines.create('boots', ['hello']);
+    await machines.create('stays', ['--network', 'none', 'hello']);
+    await machines.do('enable', 'boots');
+    await machines.do('start', 'boots', 'stays');
+    await system.reboot();
+    await machines.waitForStatus('boots', 'running');
+    t.not((await machines.inspect('stays')).status, 'running', 'one that is not enabled does not');
+  });
+
+  const left = await system.run(['ls', '/etc/systemd/system']);
+  t.notMatch(left.stdout, /^ucrun-/m, 'no unit is left');
+  const records = await system.run(['ls', '/var/lib/ucrun/machines']);
+  t.equal(records.stdout, '', 'nor a record');
+});
