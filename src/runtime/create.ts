@@ -141,6 +141,7 @@ function planRecord(
     bundle: found.bundle,
     rootfs: rootfsOf(found),
     annotations: found.spec.annotations,
+    unikernel: found.source.kind === 'registry' ? found.source.name : undefined,
     machine,
     graceMs: machine.powerButton ? graceWithin(call.config.stop.graceMs, found.spec.annotations) : 0,
     guest: guestInput(unikernel, found),

@@ -18,6 +18,8 @@ export interface ContainerRecord {
   readonly bundle: string;
   readonly rootfs: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** The unikernel's name in the registry; undefined if the image or the specification brought it. */
+  readonly unikernel?: string | undefined;
   readonly machine: MachinePlan;
   readonly graceMs: number;
   /** What the guest's command line is made of, but for its network. */

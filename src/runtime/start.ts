@@ -20,6 +20,7 @@ import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { SandboxServer } from '../unikernel/sandbox-server.ts';
 import type { Call, ContainerCall } from './container.ts';
 import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
+import { describeScope } from './scope-description.ts';
 import type { StatePaths } from './state-dir.ts';
 
 /**
@@ -76,6 +77,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   // It may hold the container's environment: for the monitor's user only.
   writeFileAtomic(paths.launchScript, script, 0o400);
   chownSync(paths.launchScript, record.uid.host, -1);
+  describeScope(call, record, pid);
 }
 
 /**
