@@ -9,7 +9,14 @@ import { prepareVerb } from '../../src/runtime/run.ts';
 import { definitionKeys } from '../../src/unikernel/definition.ts';
 import { annotationKey } from '../../src/unikernel/image-settings.ts';
 import { codeIn, documents } from './support/documents.ts';
-import { machineManualPath, manualItems, manualPath, manualText } from './support/manual.ts';
+import {
+  configManualPath,
+  imageManualPath,
+  machineManualPath,
+  manualItems,
+  manualPath,
+  manualText,
+} from './support/manual.ts';
 
 function help(...args: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync(process.execPath, ['src/cli/main.ts', ...args, '--help'], {
@@ -85,17 +92,37 @@ function checkCode(t: Test, code: string): void {
 }
 
 t.test('the manual has every command and option', async (t) => {
-  const described = ['COMMANDS', 'IMAGES'].flatMap((section) =>
-    manualItems(section).flatMap(({ name }) => name.split(', ')),
+  checkCommands(
+    t,
+    [...verbs, ...peoplesCommands, ...imageCommands.map((name) => `image ${name}`)],
+    manualPath,
   );
-  for (const verb of [...verbs, ...peoplesCommands, ...imageCommands.map((name) => `image ${name}`)])
+  checkOptions(t, [help(), help('setup'), help('doctor')], manualPath);
+});
+
+t.test('the manual of images has every command and option', async (t) => {
+  checkCommands(
+    t,
+    imageCommands.map((name) => `image ${name}`),
+    imageManualPath,
+  );
+  const general = new Set(help().match(/(?<= )--[a-z-]+/g));
+  const helps = imageCommands.map((name) => help('image', name));
+  checkOptions(
+    t,
+    helps.map((text) => text.replaceAll(/(?<= )--[a-z-]+/g, (option) => (general.has(option) ? '' : option))),
+    imageManualPath,
+  );
+});
+
+function checkCommands(t: Test, commands: readonly string[], path: string): void {
+  const described = manualItems('COMMANDS', path).flatMap(({ name }) => name.split(', '));
+  for (const verb of commands)
     t.ok(
       described.some((name) => name === verb || name.startsWith(`${verb} `)),
       verb,
     );
-  const helps = [help(), help('setup'), help('doctor'), ...imageCommands.map((name) => help('image', name))];
-  checkOptions(t, helps, manualPath);
-});
+}
 
 t.test('the manual of machines has every command and option', async (t) => {
   const described = manualItems('COMMANDS', machineManualPath).flatMap(({ name }) => name.split(', '));
@@ -122,7 +149,11 @@ function checkOptions(t: Test, helps: readonly string[], path: string): void {
     t.match(manualText(path), new RegExp(`Fl (?:\\S+ , )*${option.slice(1)}(?![\\w-])`), option);
 }
 
-const mandoc = spawnSync('mandoc', ['-T', 'lint', manualPath, machineManualPath], { encoding: 'utf8' });
+const mandoc = spawnSync(
+  'mandoc',
+  ['-T', 'lint', manualPath, imageManualPath, machineManualPath, configManualPath],
+  { encoding: 'utf8' },
+);
 
 t.test(
   'the manual is well-formed',

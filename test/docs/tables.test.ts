@@ -30,7 +30,7 @@ import {
   sectionOf,
   tableRows,
 } from './support/documents.ts';
-import { manualItems, manualPath, manualText } from './support/manual.ts';
+import { configManualPath, manualItems, manualPath, manualText } from './support/manual.ts';
 
 t.test('the keys of unikernel.json are in README.md and the manual', async (t) => {
   const rows = tableRows(afterMarker('README.md', 'keys'));
@@ -338,7 +338,7 @@ t.test('docs/engines.md has the table that the engines are tried with', async (t
 
 t.test('the manual has the configuration keys', async (t) => {
   t.strictSame(
-    manualItems('CONFIGURATION').map(({ name, text }) => `${name}: ${text}`),
+    manualItems('KEYS', configManualPath).map(({ name, text }) => `${name}: ${text}`),
     Object.entries(configKeys).map(
       ([key, { default: value, allowed, help }]) =>
         `${key} = ${JSON.stringify(value)}: ${help} It is ${allowed}.`,
@@ -346,9 +346,12 @@ t.test('the manual has the configuration keys', async (t) => {
   );
 });
 
-t.test('the errors that README.md explains are errors that ucrun prints', async (t) => {
+t.test('the errors that docs/troubleshooting.md explains are errors that ucrun prints', async (t) => {
   const messages = literalsInSources();
-  const rows = tableRows(afterMarker('README.md', 'errors'));
-  t.ok(rows.length > 10);
-  for (const [message] of rows) t.ok(messages.has(plain(message)), plain(message));
+  const rows = tableRows(sectionOf('docs/troubleshooting.md', 'Messages'));
+  t.ok(rows.length > 40);
+  for (const [message, remedy] of rows) {
+    t.ok(messages.has(plain(message)), plain(message));
+    t.ok(remedy, plain(message));
+  }
 });

@@ -100,7 +100,7 @@ t.test('a containers.conf that podman reads alone is changed and restored byte f
   await writeFile(file, written.replace(`["${ucrun}"]`, '["/opt/ucrun"]'));
   t.match(await call('--remove'), {
     status: 1,
-    stderr: /^ucrun: somebody has changed what ucrun wrote into /,
+    stderr: /^ucrun: somebody has changed what setup wrote into /,
   });
   t.match(await call(), { status: 1, stderr: /^ucrun: somebody has changed / });
   t.match(await readFile(file, 'utf8'), '/opt/ucrun', 'nothing is lost');
@@ -126,7 +126,7 @@ t.test('a setting that podman does not take is taken back', async (t) => {
   t.match(outcome, {
     status: 1,
     stdout: '',
-    stderr: /^ucrun: podman does not take ucrun as a runtime\nhint: podman says: /,
+    stderr: /^ucrun: podman does not take the runtime that was added\nhint: podman says: /,
   });
   t.equal(await readFile(file, 'utf8'), original);
   t.strictSame(await readdir(records), []);

@@ -43,7 +43,7 @@ export function addToEngine(name: EngineName, context: SetupContext, isDryRun: b
 
 /** For a file of which nobody can tell any more what is ucrun's. */
 export function changedByOthers(name: EngineName, path: string): RuntimeError {
-  return new RuntimeError('ENGINE_CONFIG_CHANGED', `somebody has changed what ucrun wrote into ${path}`, {
+  return new RuntimeError('ENGINE_CONFIG_CHANGED', `somebody has changed what setup wrote into ${path}`, {
     hint: `nothing was touched; take ucrun out of it by hand, then "ucrun setup ${name} --remove" forgets it`,
   });
 }

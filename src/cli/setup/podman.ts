@@ -26,7 +26,7 @@ export function podmanSetup({ wish, env, ...user }: SetupContext, podman: FoundE
       const { status, stdout, stderr } = runProgram(podman.program, args, { env });
       if (status === 0 && stdout.trim() === wish.ucrun) return;
       const says = status === 0 ? `its runtime is ${stdout.trim()}` : lastLine(stderr);
-      throw new RuntimeError('TOOL_FAILED', 'podman does not take ucrun as a runtime', {
+      throw new RuntimeError('TOOL_FAILED', 'podman does not take the runtime that was added', {
         hint: `podman says: ${says}`,
       });
     },

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 export const manualPath = 'man/ucrun.1';
+export const imageManualPath = 'man/ucrun-image.1';
+export const configManualPath = 'man/ucrun.toml.5';
 export const machineManualPath = 'man/ucrun-machine.1';
 const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n');
 
