@@ -12,6 +12,7 @@ import {
 import { guestKinds } from '../../src/unikernel/guests/guest.ts';
 import { guests } from '../../src/unikernel/guests/index.ts';
 import { placeholders } from '../../src/unikernel/guests/raw.ts';
+import { annotationKey } from '../../src/unikernel/image-settings.ts';
 import { exitStatuses } from '../../src/unikernel/launch-script.ts';
 import { parseNamespaceFacts } from '../../src/unikernel/network/facts.ts';
 import { planNetwork } from '../../src/unikernel/network/plan.ts';
@@ -19,6 +20,7 @@ import type { NetworkMode } from '../../src/unikernel/network/types.ts';
 import { parsePorts } from '../../src/unikernel/ports.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
+import { uruncPrefix } from '../../src/unikernel/urunc-keys.ts';
 import { tableText } from '../end-to-end/support/engine-table/promises.ts';
 import { networkMatrix, networkModes } from '../end-to-end/support/network-matrix.ts';
 import {
@@ -48,6 +50,20 @@ t.test('the keys of unikernel.json are in README.md and the manual', async (t) =
   t.strictSame(value('machine').split(' or '), machineModels);
   t.ok(parsePorts(JSON.parse(value('ports').replace(/, see.*/, '')).join(','), 'README.md'));
   t.ok(parsePorts('8080,9090/udp', 'README.md'));
+});
+
+t.test('the manual has every annotation', async (t) => {
+  const names = manualItems('ANNOTATIONS').map(({ name }) => name);
+  t.strictSame(
+    names.filter((name) => !name.startsWith(uruncPrefix)),
+    definitionKeys.map(annotationKey),
+  );
+  const source = readFileSync('src/unikernel/urunc-keys.ts', 'utf8');
+  const foreign = names.flatMap((name) =>
+    name.startsWith(uruncPrefix) ? [name.slice(uruncPrefix.length)] : [],
+  );
+  t.ok(foreign.length > 6);
+  for (const name of foreign) t.match(source, new RegExp(`'${name}'|\\b${name}:`), name);
 });
 
 t.test('the definitions that documents show can be read', async (t) => {
