@@ -41,7 +41,9 @@ void ipv6_receive(struct interface *interface, const uint8_t *payload, size_t le
   };
   /* Whoever has no address yet may ask whether another has it; no other sender but a machine counts. */
   bool from_one = address_is_usable_ipv6(&packet.from) && !network_is_ours(interface, &packet.from);
-  if (!from_one && !address_is_none(&packet.from))
+  /* passt answers from the link-local address of the container's interface, which the guest has as well, with its MAC address. */
+  bool from_namesake = address_is_link_local(&packet.from) && network_is_ours(interface, &packet.from);
+  if (!from_one && !from_namesake && !address_is_none(&packet.from))
     return;
   bool is_for_us = network_is_ours(interface, &packet.to);
   if (!is_for_us && !ndp_is_our_group(interface, &packet.to))
