@@ -1,0 +1,4 @@
+/** Hello on each kind of network, joined by passt. */
+import { runMatrix } from './support/network-cells.ts';
+
+runMatrix('passt', 'hello');
