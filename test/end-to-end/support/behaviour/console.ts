@@ -92,6 +92,8 @@ export const consoleRows: readonly Row[] = [
       const last = await runOnTerminal(engine.program, attach, { input: 'exit 5\n', env: engine.env });
       // podman's attach does not tell how the container ended.
       if (engine.name === 'docker') t.equal(last.status, 5);
+      // Nor does it wait for podman's clean-up, before which the state is "stopped".
+      await waitFor('the end', async () => (await stateOf(engine, name)).startsWith('exited'));
       t.equal(await stateOf(engine, name), 'exited 5');
     },
   },
