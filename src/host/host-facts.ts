@@ -59,6 +59,16 @@ export function hostDirectories(programs: readonly string[]): readonly string[] 
   return [...new Set([...covered, ...prefixes])];
 }
 
+/**
+ * Those of some directories that have something mounted below. Pure.
+ * @param mountinfo the text of `/proc/self/mountinfo`
+ * @see proc_pid_mountinfo(5)
+ */
+export function withMountsBelow(directories: readonly string[], mountinfo: string): readonly string[] {
+  const places = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '');
+  return directories.filter((directory) => places.some((place) => place.startsWith(`${directory}/`)));
+}
+
 /** The names that are links into /usr on a host with a merged /usr, such as bin → usr/bin. */
 export const mergedUsrLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
 

@@ -27,6 +27,8 @@ export interface SandboxRequest {
   readonly devices: readonly DeviceNode[];
   /** Host directories that QEMU and a shell need, each bound in its own place. */
   readonly hostDirectories: readonly string[];
+  /** Those of them that only go with what is mounted below. */
+  readonly inseparable: readonly string[];
   /** What is added to the engine's memory limit. */
   readonly memoryOverheadMiB: number;
   /** The first port at which the monitor has to be allowed to listen; undefined: as it is. */
@@ -129,7 +131,9 @@ function sandboxMounts(request: SandboxRequest): readonly SandboxMount[] {
     ...spec.mounts
       .filter(({ destination }) => keptPseudoFileSystems.has(destination))
       .map(({ raw, destination, type, source }) => ({ ...raw, destination, type, source })),
-    ...request.hostDirectories.map((path) => bind(path, path, readOnly)),
+    ...request.hostDirectories.map((path) =>
+      bind(path, path, request.inseparable.includes(path) ? ['rbind', 'rro', 'rnosuid', 'rnodev'] : readOnly),
+    ),
     ...(files.kernel === undefined ? [] : [bind(files.kernel, sandboxPaths.kernel, [...readOnly, 'noexec'])]),
     ...(files.initrd === undefined ? [] : [bind(files.initrd, sandboxPaths.initrd, [...readOnly, 'noexec'])]),
     ...request.disks.flatMap(({ base, overlay }, index) => [

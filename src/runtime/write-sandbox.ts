@@ -12,8 +12,15 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import { exists, makeDirectory, openRegularFile, writeFileAtomic } from '../host/files.ts';
-import { type DeviceNode, findDevice, hostDirectories, isLink, mergedUsrLinks } from '../host/host-facts.ts';
+import { exists, makeDirectory, openRegularFile, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import {
+  type DeviceNode,
+  findDevice,
+  hostDirectories,
+  isLink,
+  mergedUsrLinks,
+  withMountsBelow,
+} from '../host/host-facts.ts';
 import { makeMountPlace } from '../host/mount-place.ts';
 import { readPortStart } from '../host/port-start.ts';
 import { unstartedScript } from '../unikernel/launch-script.ts';
@@ -49,6 +56,11 @@ export function writeSandbox(
   writeFileAtomic(paths.launchScript, unstartedScript, 0o444);
   const readable = (path: string, what: string, name = what) =>
     readableFile({ path, what, copy: `${paths.copies}/${name}`, owner: record.uid.host });
+  const directories = hostDirectories([
+    machine.qemu,
+    ...(machine.virtiofsd === undefined ? [] : [machine.virtiofsd]),
+    ...(record.network.passt === undefined ? [] : [record.network.passt]),
+  ]);
   const { content, mounts } = sandboxConfig({
     spec,
     machine,
@@ -66,11 +78,8 @@ export function writeSandbox(
     root: unikernel.root,
     user,
     devices: neededDevices(machine, record.network),
-    hostDirectories: hostDirectories([
-      machine.qemu,
-      ...(machine.virtiofsd === undefined ? [] : [machine.virtiofsd]),
-      ...(record.network.passt === undefined ? [] : [record.network.passt]),
-    ]),
+    hostDirectories: directories,
+    inseparable: inseparable(directories, record.network),
     memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
     hasPasst: record.network.passt !== undefined,
@@ -78,6 +87,15 @@ export function writeSandbox(
   makeRootfs(paths.rootfs, mounts, unikernel.root);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };
   writeFileAtomic(paths.sandboxConfig, JSON.stringify(withHooks), 0o600);
+}
+
+/**
+ * Mounts that the namespaces of an ordinary user have from the host are locked: the kernel lets none of these users show what is
+ * below them.
+ * @see mount_namespaces(7), "Restrictions on mount namespaces"
+ */
+function inseparable(directories: readonly string[], { isRootless }: NetworkIntent): readonly string[] {
+  return isRootless ? withMountsBelow(directories, readTextIfThere('/proc/self/mountinfo') ?? '') : [];
 }
 
 /** A kernel that is no file of its own becomes one beside the overlay of the disk that it is in. */

@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { findQemu } from '../../src/host/find-qemu.ts';
-import { bootId, findDevice, hostDirectories, ownUidMap } from '../../src/host/host-facts.ts';
+import {
+  bootId,
+  findDevice,
+  hostDirectories,
+  ownUidMap,
+  withMountsBelow,
+} from '../../src/host/host-facts.ts';
 
 t.test('findDevice() takes character devices apart, and nothing else', async (t) => {
   t.strictSame(findDevice('/dev/null'), { path: '/dev/null', major: 1, minor: 3 });
@@ -53,4 +59,15 @@ t.test('findQemu() takes the configured one, or the first there is', async (t) =
     message: `QEMU is missing: the configuration says "${missing}"`,
     hint: /key "qemu" of \[vmm\]/,
   });
+});
+
+t.test('withMountsBelow() has the directories in which something is mounted', async (t) => {
+  const mountinfo = [
+    '22 1 254:0 / / rw,relatime - ext4 /dev/vda rw',
+    '23 22 254:1 / /usr/local rw,relatime shared:1 - ext4 /dev/vdb rw',
+    '24 22 254:2 / /lib64 ro - ext4 /dev/vdc ro',
+    '25 22 254:3 / /opt/qemu\\040two rw - ext4 /dev/vdd rw',
+    '',
+  ].join('\n');
+  t.strictSame(withMountsBelow(['/usr', '/lib64', '/opt/qemu'], mountinfo), ['/usr']);
 });

@@ -20,6 +20,7 @@ function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> =
     user: { uid: 1879048200, gid: 1879048200 },
     devices: [tun],
     hostDirectories: ['/usr'],
+    inseparable: [],
     memoryOverheadMiB: 64,
     portStart: undefined,
     hasPasst: false,
@@ -187,6 +188,17 @@ t.test('sandboxConfig() runs the launch script as a user who may do nothing', as
   );
   t.match(contentOf(specWith({})).process, { args: ['/bin/sh', '/ucrun/launch'], noNewPrivileges: true });
 });
+
+t.test(
+  'sandboxConfig() takes what is mounted below a directory along where it has to, read-only as well',
+  async (t) => {
+    const directories = { hostDirectories: ['/usr', '/lib64'], inseparable: ['/usr'] };
+    const { mounts } = contentOf(specWith({}), directories) as { mounts: readonly WrittenMount[] };
+    const options = (path: string) => mounts.find(({ destination }) => destination === path)?.options;
+    t.strictSame(options('/usr'), ['rbind', 'rro', 'rnosuid', 'rnodev']);
+    t.strictSame(options('/lib64'), ['bind', 'ro', 'nosuid', 'nodev']);
+  },
+);
 
 t.test('sandboxConfig() mounts what QEMU needs, and nothing else', async (t) => {
   const spec = capturedSpec('podman-bridge');
