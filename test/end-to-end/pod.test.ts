@@ -1,5 +1,7 @@
 /** Containers of one pod share its address: two unikernels and a plain one, none in the others' way. */
 import t from 'tap';
+import { podmanEngine } from './support/engine.ts';
+import { logOf } from './support/engine-guests.ts';
 import { ucrun } from './support/environment.ts';
 import { runArgs, waitForReady } from './support/guests.ts';
 import { firstAnswer, get } from './support/http.ts';
@@ -7,6 +9,7 @@ import { buildPlainImage, buildTrackerImage, plainImage } from './support/images
 import { podman, podmanOutput } from './support/podman.ts';
 
 const pod = 'pod-of-three';
+const engine = podmanEngine('');
 
 t.before(async () => {
   await buildPlainImage();
@@ -44,6 +47,12 @@ t.test(
       ...server,
     ]);
 
+    for (const name of ['pod-one', 'pod-two'])
+      t.match(
+        await logOf(engine, name),
+        'ucrun: network: user stack, as other containers are in this network namespace',
+        'it says why it has no tap',
+      );
     t.match(JSON.parse(await firstAnswer('http://127.0.0.1:8190/')), { cmdline: /\bport=8080\b/ });
     t.match(JSON.parse(await firstAnswer('http://127.0.0.1:8191/')), { cmdline: /\bport=8081\b/ });
     t.ok((await firstAnswer('http://127.0.0.1:8192/sh')).length > 0, 'the plain container kept its network');
