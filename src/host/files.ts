@@ -134,11 +134,11 @@ export function openRegularFile(path: string, flags = 0): number | undefined {
 }
 
 /** Far more than any has. */
-const maxResolvConfBytes = 64 * 1024;
+const maxEngineFileBytes = 64 * 1024;
 
-/** The text of a container's resolv.conf, which other containers of its pod may write to; undefined if there is none. */
-export function readResolvConf(path: string): string | undefined {
-  return readStartIfThere(path, maxResolvConfBytes);
+/** The text of a container's resolv.conf or hosts, which other containers of its pod may write to; undefined if there is none. */
+export function readEngineFile(path: string): string | undefined {
+  return readStartIfThere(path, maxEngineFileBytes);
 }
 
 /** The start of a text that others may write; undefined if there is no such file, or it is no regular one. */

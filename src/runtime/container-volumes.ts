@@ -12,8 +12,8 @@ export const engineInits: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What engines mount into every container for a process that reads it. A guest is told what is in resolv.conf and hostname
- * on its command line; the rest is not for it.
+ * What engines mount into every container for a process that reads it. A guest is told what is in resolv.conf, hosts and
+ * hostname on its command line; the rest is not for it.
  */
 const engineMounts: ReadonlySet<string> = new Set([
   ...engineInits,
@@ -125,4 +125,9 @@ export function isReadOnly({ options }: Pick<Mount, 'options'>): boolean {
 /** The mount that brings the container's resolv.conf, which also says where its name servers are to be read. */
 export function isResolvConf({ destination, source }: Mount): boolean {
   return destination === '/etc/resolv.conf' && source !== undefined;
+}
+
+/** The mount that brings the names that the engine or its user gave to addresses. */
+export function isHostsFile({ destination, source }: Mount): boolean {
+  return destination === '/etc/hosts' && source !== undefined;
 }

@@ -57,6 +57,8 @@ export interface NetworkIntent {
   readonly ports: readonly PortMapping[];
   /** The host file that is the container's /etc/resolv.conf. */
   readonly resolvConf: string | undefined;
+  /** The one that is its /etc/hosts, where the guest is to be told of it; undefined also of containers that an older ucrun made. */
+  readonly hostsFile?: string | undefined;
 }
 
 /** The record's fields that create does not have to fill. */

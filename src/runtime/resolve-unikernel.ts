@@ -23,7 +23,13 @@ import { type PortMapping, parsePorts } from '../unikernel/ports.ts';
 import { environmentValue, findNamespace, type Spec } from '../unikernel/spec.ts';
 import { type PlannedVolume, planVolumes, rootTag } from '../unikernel/volumes.ts';
 import type { ContainerCall } from './container.ts';
-import { isResolvConf, kernelPlaces, mountsForRoot, volumeRequests } from './container-volumes.ts';
+import {
+  isHostsFile,
+  isResolvConf,
+  kernelPlaces,
+  mountsForRoot,
+  volumeRequests,
+} from './container-volumes.ts';
 import type { NetworkIntent } from './record.ts';
 import type { SharedRoot } from './sandbox-config.ts';
 
@@ -155,6 +161,8 @@ function networkIntent(
     ports,
     passt: mode === 'passt' ? findPasst(config.vmm.passt, env.PATH) : undefined,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
+    // In a root that is the container's own the file is in its place.
+    hostsFile: rootOf(definition) === '9p' ? undefined : spec.mounts.find(isHostsFile)?.source,
   };
 }
 

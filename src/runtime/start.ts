@@ -1,7 +1,7 @@
 import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
-import { readResolvConf, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { readEngineFile, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { writeNanosOverlay } from '../host/nanos-image.ts';
 import { makeTaps, namespaceId, readNamespaceFacts, removeTaps } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
@@ -19,6 +19,7 @@ import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { SandboxServer } from '../unikernel/sandbox-server.ts';
 import type { Call, ContainerCall } from './container.ts';
+import { planWithHosts } from './guest-hosts.ts';
 import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
 import { describeScope } from './scope-description.ts';
 import type { StatePaths } from './state-dir.ts';
@@ -45,7 +46,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left taps.
   if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards);
-  const network = planFor(record, namespacePath, pid);
+  const network = planWithHosts(record, planFor(record, namespacePath, pid));
   call.log('network planned', { ...network });
   if (network.kind === 'user' || network.kind === 'passt') requireFreePorts(pid, network.ports);
   // Written down first: whoever dies in between, delete knows what to remove.
@@ -133,7 +134,7 @@ function planFor(
   namespacePath: string,
   pid: number,
 ): NetworkPlan {
-  const resolvConf = intent.resolvConf === undefined ? undefined : readResolvConf(intent.resolvConf);
+  const resolvConf = intent.resolvConf === undefined ? undefined : readEngineFile(intent.resolvConf);
   return planNetwork({
     mode: intent.mode,
     facts:

@@ -186,3 +186,29 @@ t.test('a guest behind the user stack asks over IPv6, and for names, as its cont
   t.not(refused.status, 0);
   t.match(refused.stderr, /"ucrun\.network" in .* must be "auto"/, 'an image cannot ask for a tap');
 });
+
+t.test(
+  'a guest whose command line is full starts without the names of others, and the log says so',
+  async (t) => {
+    const added = ['--add-host', `${'x'.repeat(63)}.example:10.9.9.9`, '--add-host', 'db:10.9.9.8'];
+    const hostsOf = (name: string, filling: number) =>
+      runGuest(name, {
+        service: 'linux',
+        options: ['--rm', '--env', `FILLING=${'x'.repeat(filling)}`, ...added],
+        args: ['cat', '/etc/hosts'],
+      });
+    const { stdout, status } = await hostsOf('nets-roomy', 100);
+    t.equal(status, 0);
+    t.match(stdout, /^10\.9\.9\.9 x{63}\.example\r?$/m);
+    t.notMatch(stdout, /^ucrun: /m);
+
+    const full = await hostsOf('nets-full', 1790);
+    t.equal(full.status, 0, full.stderr);
+    t.match(
+      full.stdout + full.stderr,
+      /^ucrun: network: \d of the \d entries of \/etc\/hosts left out, as /m,
+    );
+    t.notMatch(full.stdout, /^10\.9\.9\.9 /m);
+    t.match(full.stdout, /^10\.9\.9\.8 db\r?$/m, 'a short one fits');
+  },
+);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import {
   engineInits,
+  isHostsFile,
   isReadOnly,
   isResolvConf,
   mountsForRoot,
@@ -191,16 +192,15 @@ t.test("mountsForRoot() keeps all but the kernel's places and the engine's inits
   t.strictSame(destinations(mounts), ['/process', '/system', '/device', '/opt/proc']);
 });
 
-t.test('isResolvConf() is the mount that has a source', async (t) => {
-  const [first, second, third] = specWith({
+t.test('isResolvConf() and isHostsFile() are the mounts that have a source', async (t) => {
+  const { mounts } = specWith({
     mounts: [
       { destination: '/etc/resolv.conf', source: '/r' },
       { destination: '/etc/resolv.conf' },
       { destination: '/etc/hosts', source: '/r' },
+      { destination: '/etc/hosts' },
     ],
-  }).mounts;
-  t.strictSame(
-    [first, second, third].map((mount) => mount !== undefined && isResolvConf(mount)),
-    [true, false, false],
-  );
+  });
+  t.strictSame(mounts.map(isResolvConf), [true, false, false, false]);
+  t.strictSame(mounts.map(isHostsFile), [false, false, true, false]);
 });

@@ -1,4 +1,5 @@
 import type { MachineModel } from '../definition.ts';
+import type { HostEntry } from '../hosts-file.ts';
 import type { KernelFormat } from '../kernel-format.ts';
 import type { MicrovmParts } from '../microvm.ts';
 import type { GuestNetwork, NetworkAbilities } from '../network/types.ts';
@@ -85,4 +86,9 @@ export interface GuestSupport {
    * @throws RuntimeError GUEST_UNSUPPORTED for what cannot be said to this guest, VOLUME_UNSUPPORTED for a volume that it cannot mount
    */
   commandLine(input: GuestInput): string;
+  /**
+   * Of the names of others those that its command line has room for; undefined: it cannot be told any.
+   * @throws RuntimeError as commandLine() does, which it is without them
+   */
+  fittingHosts?(input: GuestInput, hosts: readonly HostEntry[]): readonly HostEntry[];
 }

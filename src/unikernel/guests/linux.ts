@@ -3,7 +3,8 @@ import { RuntimeError } from '../../base/runtime-error.ts';
 import { leastMicrovm } from '../microvm.ts';
 import { mostCards } from '../network/types.ts';
 import { type GuestVolume, rootTag } from '../volumes.ts';
-import type { GuestRoot, GuestSupport } from './guest.ts';
+import type { GuestInput, GuestRoot, GuestSupport } from './guest.ts';
+import { hostsValue, hostsWithin } from './linux-hosts.ts';
 import { linuxNetworkWords } from './linux-network.ts';
 import { fittingLine } from './refusal.ts';
 
@@ -42,12 +43,7 @@ export const linux: GuestSupport = {
   settingsIn: 'command-line',
   commandLine(input) {
     const network = linuxNetworkWords(input.network, input.hostname);
-    const conventions = [
-      // What it tells init has no word of the kernel's.
-      ...(network.more === undefined ? [] : [environmentWord(`UCRUN_NETWORK=${network.more}`)]),
-      ...workingDirectoryWords(input.workingDirectory),
-      ...volumeWords(input.tmpfs ?? [], input.volumes),
-    ];
+    const conventions = conventionWords(input, network.more);
     checkCount(input.env.length + conventions.length, maxVariables, 'environment variables');
     checkCount(input.args.length, maxArguments, 'arguments');
     const words = [
@@ -65,7 +61,28 @@ export const linux: GuestSupport = {
     ];
     return fittingLine(words.join(' '), 'linux', maxCommandLineBytes);
   },
+  fittingHosts(input, hosts) {
+    const without: GuestInput =
+      input.network === undefined ? input : { ...input, network: { ...input.network, hosts: [] } };
+    const line = linux.commandLine(without);
+    const { more } = linuxNetworkWords(input.network, input.hostname);
+    if (input.env.length + conventionWords(without, more).length >= maxVariables) return [];
+    return hostsWithin(hosts, maxCommandLineBytes - Buffer.byteLength(`${line} ${hostsVariable}=`));
+  },
 };
+
+const hostsVariable = 'UCRUN_HOSTS';
+
+/** What init is told that the kernel has no word for. @param network what is left to say of the network */
+function conventionWords(input: GuestInput, network: string | undefined): readonly string[] {
+  const hosts = input.network?.hosts ?? [];
+  return [
+    ...(network === undefined ? [] : [environmentWord(`UCRUN_NETWORK=${network}`)]),
+    ...(hosts.length === 0 ? [] : [environmentWord(`${hostsVariable}=${hostsValue(hosts)}`)]),
+    ...workingDirectoryWords(input.workingDirectory),
+    ...volumeWords(input.tmpfs ?? [], input.volumes),
+  ];
+}
 
 function checkCount(count: number, most: number, what: string): void {
   if (count <= most) return;

@@ -15,6 +15,12 @@ export function isInNetwork(network: IpAddress, address: string): boolean {
   return first.value >> shift === second.value >> shift;
 }
 
+/** Whether a text is an address, of either family, and nothing else. An IPv6 address with a zone or with dots is none. */
+export function isIpAddress(text: string): boolean {
+  if (isIpv6(text)) return ipNumber(text) !== undefined;
+  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);
+}
+
 export function isIpv6(address: string): boolean {
   return address.includes(':');
 }

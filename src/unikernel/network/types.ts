@@ -1,3 +1,4 @@
+import type { HostEntry } from '../hosts-file.ts';
 import type { PortMapping } from '../ports.ts';
 
 /** What somebody may ask for; `auto` is what suits the container best. */
@@ -70,6 +71,8 @@ export interface GuestNetwork {
   /** In the order in which the guest finds them. */
   readonly cards: readonly NetworkCard[];
   readonly nameServers: readonly string[];
+  /** The names of others that no name server knows, as far as the guest can be told them; undefined: there are none. */
+  readonly hosts?: readonly HostEntry[];
 }
 
 export interface NetworkCard {

@@ -126,6 +126,51 @@ t.test('linux.commandLine() tells init what the kernel has no words for', async 
   });
 });
 
+t.test('linux.commandLine() tells init the names of others', async (t) => {
+  const hosts = [
+    { address: '192.0.2.7', names: ['db', 'db.example'] },
+    { address: '2001:db8::1', names: ['six'] },
+  ];
+  const word = ' UCRUN_HOSTS=192.0.2.7=db,db.example;2001:db8::1=six';
+  const line = (input: Partial<GuestInput>) => linux.commandLine({ ...empty, ...input });
+  const network = { cards: [card], nameServers: [] };
+  t.ok(line({ network: { ...network, hosts } }).endsWith(word));
+  t.equal(line({ network: { ...network, hosts: [] } }), line({ network }));
+});
+
+t.test('linux.fittingHosts() takes what the kernel has room for, to the byte', async (t) => {
+  const network = { cards: [card], nameServers: [] };
+  const hosts = [
+    { address: '192.0.2.7', names: ['db', 'db.example'] },
+    { address: '2001:db8::1', names: ['six'] },
+    { address: '192.0.2.8', names: ['x'] },
+  ];
+  const [first, second, third] = hosts;
+  const fitting = (input: GuestInput, offered = hosts) => linux.fittingHosts?.(input, offered);
+  const bare = { ...empty, network };
+  t.strictSame(fitting(bare), hosts);
+  const all = linux.commandLine({ ...bare, network: { ...network, hosts } });
+  const filled = (bytes: number) => ({ ...bare, env: [`A=${'x'.repeat(bytes)}`] });
+  const room = 2047 - all.length - ' A='.length;
+  t.strictSame(fitting(filled(room)), hosts);
+  t.equal(
+    linux.commandLine({ ...filled(room), network: { ...network, hosts } }).length,
+    2047,
+    'and the line is taken',
+  );
+  t.strictSame(fitting(filled(room + 1)), [first, second], 'the last one does not fit');
+  const lastTwo = ';2001:db8::1=six;192.0.2.8=x'.length;
+  t.strictSame(fitting(filled(room + lastTwo - ';192.0.2.8=x'.length)), [first, third], 'a shorter one may');
+  t.strictSame(fitting(filled(room + lastTwo)), [first]);
+  t.strictSame(fitting(filled(2047 - linux.commandLine(bare).length - ' A='.length)), [], 'a full line');
+  t.throws(() => fitting(filled(2047)), { code: 'GUEST_UNSUPPORTED' }, 'one that is too long without');
+
+  const variables = (count: number) => Array.from({ length: count }, (_, index) => `V${index}=`);
+  t.strictSame(fitting({ ...bare, env: variables(30) }), hosts);
+  t.strictSame(fitting({ ...bare, env: variables(31) }), [], 'the variable counts, too');
+  t.strictSame(fitting({ ...bare, env: variables(30), workingDirectory: '/srv' }), []);
+});
+
 t.test('linux.commandLine() names root and volumes', async (t) => {
   const line = (input: Partial<GuestInput>) => linux.commandLine({ ...empty, ...input }).slice(always.length);
   t.equal(line({ root: 'initrd' }), '');

@@ -33,6 +33,23 @@ export function networkRows(outside: () => Outside): readonly Row[] {
       },
     },
     {
+      name: 'a Linux guest knows the names of --add-host',
+      async run(t, engine) {
+        const joined = await makeNetwork(t, engine, 'nw-hosts');
+        await startServer(t, engine, 'nw-added', joined);
+        const address = await addressIn(engine, 'nw-added', 'nw-hosts');
+        const added = ['--add-host', `db.example:${address}`, '--add-host', 'six:2001:db8::1'];
+        const script = 'wget -q -O - http://db.example/group | wc -c; cat /etc/hosts; env | grep -c UCRUN_';
+        const shown = await linux(engine, [...joined, ...added, '--hostname', 'own'], script);
+        t.match(shown, /^23\r?\n/);
+        t.match(shown, new RegExp(`^${address.replaceAll('.', '\\.')} db\\.example\r?$`, 'm'));
+        t.match(shown, /^2001:db8::1 six\r?$/m);
+        t.match(shown, /^127\.0\.0\.1 localhost\r?$/m, 'beside the usual ones');
+        t.equal([...shown.matchAll(/\bown\b/g)].length, 1, 'and its own, which it was not told twice');
+        t.match(shown, /^0\r?$/m, "the program does not see init's variables");
+      },
+    },
+    {
       name: 'a port that is published on one address is reached there alone',
       async run(t, engine) {
         const { here, elsewhere } =
