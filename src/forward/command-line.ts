@@ -16,6 +16,8 @@ export interface GlobalOptions {
   readonly log: string | undefined;
   readonly logFormat: 'text' | 'json';
   readonly debug: boolean;
+  /** Whether containers get cgroups of systemd's, which are scopes. */
+  readonly usesSystemd: boolean;
 }
 
 export interface CommandLine {
@@ -176,6 +178,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       root: lastValue(options, 'root'),
       log: lastValue(options, 'log'),
       logFormat: lastValue(options, 'log-format') === 'json' ? 'json' : 'text',
+      usesSystemd:
+        lastValue(options, 'cgroup-manager') === 'systemd' ||
+        options.some((option) => option.name === 'systemd-cgroup' && option.value !== 'false'),
       debug: options.some((option) => option.name === 'debug' && option.value !== 'false'),
     },
     globalArgs,

@@ -144,6 +144,7 @@ function planRecord(
     unikernel: found.source.kind === 'registry' ? found.source.name : undefined,
     machine,
     graceMs: machine.powerButton ? graceWithin(call.config.stop.graceMs, found.spec.annotations) : 0,
+    hasScope: call.line.globals.usesSystemd,
     guest: guestInput(unikernel, found),
     network,
     ...chosen,

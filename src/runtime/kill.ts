@@ -8,6 +8,7 @@ import type { ContainerCall } from './container.ts';
 import { pressPowerButton } from './monitor.ts';
 import { isPaused, keepStopForResume, pauseContainer, resumeContainer } from './pause.ts';
 import { readRecord } from './record.ts';
+import { meaningIn } from './scope-stop.ts';
 
 /**
  * `kill` for a unikernel container. Whatever it means, crun has the word, since it knows whether there is a process to signal,
@@ -60,16 +61,8 @@ export async function killContainer(call: ContainerCall): Promise<number> {
   }
 }
 
-/**
- * Under this annotation engines tell a container's stop signal, be it its image's or the user's choice. docker does not.
- * @see opencontainers/image-spec v1.1.0 conversion.md, "Annotation Fields"
- */
-const stopSignalAnnotation = 'org.opencontainers.image.stopSignal';
-
-/** What the guest cannot hear may still be the signal that its engine stops it with. */
+/** The record is not read for the usual signals, so that they end a container whose record is broken. */
 function meaningFor(call: ContainerCall, signal: number): SignalMeaning {
   const usual = signalMeaning(signal);
-  if (usual !== 'ignored') return usual;
-  const stopSignal = readRecord(call.paths)?.annotations[stopSignalAnnotation];
-  return stopSignal !== undefined && parseSignal(stopSignal) === signal ? 'power-button' : usual;
+  return usual === 'ignored' ? meaningIn(readRecord(call.paths)?.annotations ?? {}, signal) : usual;
 }

@@ -22,6 +22,8 @@ export interface ContainerRecord {
   readonly unikernel?: string | undefined;
   readonly machine: MachinePlan;
   readonly graceMs: number;
+  /** Whether it has a scope of systemd's, which stops it by another signal than the engine does; undefined if an older ucrun made it. */
+  readonly hasScope?: boolean | undefined;
   /** What the guest's command line is made of, but for its network. */
   readonly guest: Omit<GuestInput, 'network'>;
   readonly network: NetworkIntent;

@@ -10,6 +10,7 @@ import { isResolvConf } from './container-volumes.ts';
 import { withMonitorMemory } from './monitor-memory.ts';
 import type { MonitorUser } from './monitor-user.ts';
 import { protectedPaths } from './protected-paths.ts';
+import { scopeStopAnnotation } from './scope-stop.ts';
 
 export interface SandboxRequest {
   readonly spec: Spec;
@@ -35,6 +36,8 @@ export interface SandboxRequest {
   readonly portStart: number | undefined;
   /** Whether passt may run beside QEMU. */
   readonly hasPasst: boolean;
+  /** Whether the sandbox gets a scope of systemd's. */
+  readonly hasScope: boolean;
 }
 
 /** The container's own root file system, as the guest's. */
@@ -77,7 +80,7 @@ export function sandboxConfig(request: SandboxRequest): SandboxConfig {
     ...spec.raw,
     ociVersion: writtenOciVersion,
     root: { path: request.rootfs, readonly: true },
-    ...sandboxAnnotations(spec.raw),
+    ...sandboxAnnotations(request),
     process: sandboxProcess(request),
     mounts,
     linux: sandboxLinux(request),
@@ -98,15 +101,16 @@ const keptCrunAnnotations: ReadonlySet<string> = new Set([
   'run.oci.timens_offset',
 ]);
 
-function sandboxAnnotations(raw: JsonObject): JsonObject {
-  if (raw.annotations === undefined) return {};
+function sandboxAnnotations({ spec: { raw, annotations }, hasScope }: SandboxRequest): JsonObject {
+  const added = hasScope ? scopeStopAnnotation(annotations) : {};
+  if (raw.annotations === undefined && !hasScope) return {};
   const kept = Object.entries(objectAt(raw, 'annotations')).filter(([key, value]) =>
     /^(?:run\.oci|module\.wasm)\./.test(key)
       ? // A cgroup beside the container's has none of its limits.
         keptCrunAnnotations.has(key) && !String(value).includes('..')
       : true,
   );
-  return { annotations: Object.fromEntries(kept) };
+  return { annotations: { ...Object.fromEntries(kept), ...added } };
 }
 
 function sandboxProcess({ spec, user }: SandboxRequest): JsonObject {

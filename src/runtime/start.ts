@@ -72,6 +72,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
     graceMs: record.graceMs,
     klog: klog === undefined ? undefined : { path: sandboxPaths.disk(klog.disk), offset: klog.fileOffset },
     exitValues: support.exitValues,
+    pressesButton: record.hasScope === true && record.machine.powerButton,
     notes: network.notes.map((note) => `network: ${note}`),
   });
   call.log('launch script written', { path: paths.launchScript });

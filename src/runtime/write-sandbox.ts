@@ -83,6 +83,7 @@ export function writeSandbox(
     memoryOverheadMiB: addedMemoryMiB(machine.vmmMemory),
     portStart: neededPortStart(spec, record.network),
     hasPasst: record.network.passt !== undefined,
+    hasScope: record.hasScope === true,
   });
   makeRootfs(paths.rootfs, mounts, unikernel.root);
   const withHooks = changeHooks === undefined ? content : { ...content, hooks: changeHooks(content.hooks) };

@@ -23,6 +23,8 @@ export interface LaunchRequest {
   /** Where a Nanos kernel leaves the exit code of a program that failed; undefined for other guests. */
   readonly klog?: { readonly path: string; readonly offset: number } | undefined;
   readonly exitValues: ExitValues;
+  /** Whether PWR is for the script to press the guest's power button; false: whoever sends a stop signal presses it. */
+  readonly pressesButton?: boolean;
   /** What the container's log is to say before the guest starts, each one line. */
   readonly notes?: readonly string[];
 }
@@ -38,6 +40,9 @@ export const unstartedScript = `echo 'ucrun: this container was not started thro
  * shell would give it /dev/null. The grace period is kept in here because here it holds even when the engine and
  * whoever sent the signal are gone, and no process of ours stays outside.
  *
+ * PWR is the signal of a scope that systemd stops, which it sends to every process: only the script answers it, and also presses the
+ * power button. In the others it is ignored, which lasts over an exec.
+ *
  * What QEMU wrote is not trusted: only regular files are opened, which cannot block, and of the events only the end counts.
  */
 export function renderLaunchScript({
@@ -47,11 +52,14 @@ export function renderLaunchScript({
   graceMs,
   klog,
   exitValues,
+  pressesButton = false,
   notes = [],
 }: LaunchRequest): string {
   const { run, exitStatus, vmmErrors } = sandboxPaths;
   const { vmmFailed, crashed, switchedOff } = exitStatuses;
-  const events = usesKvm(args) ? watchedEvents : writtenEvents;
+  const events = usesKvm(args) ? watchedEvents : pressesButton ? pipedEvents : writtenEvents;
+  const { opened, qemus } = events;
+  const closed = closing(opened);
   const served = servers.length === 0 ? noServers : serverParts(servers);
   const graceSeconds = (graceMs / 1000).toFixed(3);
   return `exec 3<&0
@@ -60,23 +68,30 @@ switch_off() {
   interrupted=1
   [ -n "$launching" ] || exit ${switchedOff}
   [ -n "$vmm" ] && [ -z "$timer" ] || return
-  (
+  # systemd signals what is started meanwhile, too.
+  trap '' PWR
+${pressesButton ? pressButton : ''}  (
     trap 'kill "$nap" 2>/dev/null; exit' TERM
     sleep ${graceSeconds} & nap=$!
     wait "$nap" && : >${run}/switched-off && kill -TERM "$vmm"
-  ) 3<&- ${events.closed} &
+  ) 3<&- ${closed} &
   timer=$!
 }
-trap switch_off TERM INT QUIT HUP PWR
+trap switch_off TERM INT QUIT HUP
+trap 'switch_off PWR' PWR
 ${notes.map((note) => `printf 'ucrun: %s\\n' ${shellQuote(note)} >&2\n`).join('')}${served.start}# QEMU adds to this byte, so that there is room for the status when the file system is full.
 printf . >${exitStatus}
 ${events.open}
 launching=1
-# One heap for all of its threads: each more is 2 MiB of the container's memory.
-MALLOC_ARENA_MAX=1 ${[qemu, ...args].map(shellQuote).join(' ')} <&3 3<&- ${events.handed} 2>${vmmErrors} &
+(
+  trap '' PWR
+  # One heap for all of its threads: each more is 2 MiB of the container's memory.
+  export MALLOC_ARENA_MAX=1
+  exec ${[qemu, ...args].map(shellQuote).join(' ')}
+) <&3 3<&- ${closing(without(opened, qemus, pressesButton ? [ends.reader] : []))} 2>${vmmErrors} &
 vmm=$!
 ${events.watch}# If a signal ends QEMU the shell says so, bash with the whole command line; that is not for the container's log.
-exec </dev/null 3<&- 9>&2 2>/dev/null ${events.closed}
+exec </dev/null 3<&- 9>&2 2>/dev/null ${closing(without(opened, pressesButton ? [ends.writer] : []))}
 ${served.recheck}# A signal before QEMU's process id was known found no machine whose power button anyone could have pressed. A TERM would be lost
 # in a QEMU that is still a copy of this shell.
 [ -z "$interrupted" ] || [ -n "$timer" ] || { : >${run}/switched-off; kill -KILL "$vmm"; }
@@ -86,15 +101,12 @@ while :; do
   latest=$?
   # 127: QEMU was reaped by the wait before, which a signal then made us repeat.
   [ "$latest" = 127 ] && [ -n "$status" ] || status=$latest
-  # bash may forget a process that ends just as a signal comes, and its next wait would be for the timer instead. When signals come
-  # close together, it may end a wait for one whose trap has run before.
-  if [ -n "$BASH_VERSION" ]; then
-    kill -0 "$vmm" 2>/dev/null || break
-  else
-    [ -n "$interrupted" ] || break
-  fi
+  # When signals come close together, bash and busybox may end a wait for one whose trap has run before. bash may forget a process
+  # that ends just as a signal comes, and its next wait would be for the timer instead.
+  [ -n "$interrupted" ] && [ -z "$BASH_VERSION" ] || kill -0 "$vmm" 2>/dev/null || break
 done
 exec 2>&9 9>&-
+trap '' PWR
 [ -z "$timer" ] || kill "$timer" 2>/dev/null
 ${served.stop}if [ -f ${exitStatus} ]; then
   set -- $(od -An -tu1 -j1 -N1 ${exitStatus})
@@ -114,6 +126,8 @@ case $status in # 126 and 127: the shell could not start QEMU; 134: QEMU gave up
   1 | 126 | 127 | 134) [ -z "$failed" ] || exit ${vmmFailed} ;;
   # An engine that kills kills this script, too.
   137) echo 'ucrun: QEMU was killed, probably by the out-of-memory killer: see the memory limit' >&2 ;;
+  # PWR, which QEMU ignores, found it when it was still a copy of this shell.
+  158) exit ${switchedOff} ;;
 esac
 if [ "$status" = 0 ]; then
   ${events.settle}last=
@@ -174,17 +188,28 @@ function usesKvm(args: readonly string[]): boolean {
 interface EventParts {
   /** Before QEMU starts: the channel, with the commands that make QEMU report events, and only then start the machine. */
   readonly open: string;
-  /** The redirections of QEMU. */
-  readonly handed: string;
+  /** The descriptors that this opens, and those of them that are QEMU's. */
+  readonly opened: readonly number[];
+  readonly qemus: readonly number[];
   /** After QEMU has started. */
   readonly watch: string;
-  /** The redirections that close what was opened. */
-  readonly closed: string;
   /** After QEMU has ended, to complete `file`. */
   readonly settle: string;
   /** Where the last events are. */
   readonly file: string;
 }
+
+/** The redirections that close descriptors. */
+function closing(descriptors: readonly number[]): string {
+  return descriptors.map((descriptor) => `${descriptor}<&-`).join(' ');
+}
+
+function without(all: readonly number[], ...kept: readonly (readonly number[])[]): readonly number[] {
+  return all.filter((descriptor) => !kept.flat().includes(descriptor));
+}
+
+/** The descriptors of the pipe that QEMU reads commands from. Opening a pipe blocks until its other end is open, which the first does not. */
+const ends = { reader: 6, writer: 7 } as const;
 
 const firstCommands = `'{"execute":"qmp_capabilities"} {"execute":"cont"}'`;
 
@@ -192,30 +217,48 @@ const firstCommands = `'{"execute":"qmp_capabilities"} {"execute":"cont"}'`;
 const writtenEvents: EventParts = {
   open: `echo ${firstCommands} >${sandboxPaths.events}.in
 : >${sandboxPaths.events}.out`,
-  handed: '',
+  opened: [],
+  qemus: [],
   watch: '',
-  closed: '',
   settle: '',
   file: `${sandboxPaths.events}.out`,
 };
+
+/** The same, but more commands can follow. */
+const pipedEvents: EventParts = {
+  ...writtenEvents,
+  open: `mkfifo ${sandboxPaths.events}.in || exit ${exitStatuses.vmmFailed}
+exec ${ends.reader}<>${sandboxPaths.events}.in ${ends.writer}>${sandboxPaths.events}.in
+echo ${firstCommands} >&${ends.reader}
+: >${sandboxPaths.events}.out`,
+  opened: [ends.reader, ends.writer],
+};
+
+/**
+ * Say it to QEMU, if the signal asks for it. The script keeps the writer for this, and QEMU the reader, so that what is written before it
+ * has opened the pipe itself is not lost. A broken-out QEMU may have filled the pipe: then a process waits that ends with QEMU.
+ */
+const pressButton = `  if [ "$1" = PWR ]; then echo '{"execute":"system_powerdown"}' >&${ends.writer} & fi
+`;
 
 /**
  * A process reads the events as they come, and ends a QEMU that has stopped the machine for an error. When somebody asked it to
  * stop, the event is the same, so it asks for the state.
  *
- * Opening a pipe blocks until its other end is open, so both ends are opened here, with 4 and 6. Then QEMU alone keeps 4, the
- * end that events are written to, and the process 5 and 7: neither its reading nor its writing can outlast QEMU.
+ * Both pipes are opened here, with 4 and 6. Then QEMU alone keeps 4, the end that events are written to, and the process 5 and 7:
+ * neither its reading nor its writing can outlast QEMU.
  */
 const watchedEvents: EventParts = {
   open: `mkfifo ${sandboxPaths.events}.in ${sandboxPaths.events}.out || exit ${exitStatuses.vmmFailed}
-exec 4<>${sandboxPaths.events}.out 5<${sandboxPaths.events}.out 6<>${sandboxPaths.events}.in 7>${sandboxPaths.events}.in
-echo ${firstCommands} >&6`,
-  handed: '5<&- 6<&- 7<&-',
+exec 4<>${sandboxPaths.events}.out 5<${sandboxPaths.events}.out ${ends.reader}<>${sandboxPaths.events}.in ${ends.writer}>${sandboxPaths.events}.in
+echo ${firstCommands} >&${ends.reader}`,
+  opened: [4, 5, ends.reader, ends.writer],
+  qemus: [4],
   watch: `(
   trap '' TERM INT QUIT HUP PWR PIPE
   while IFS= read -r line; do
     case $line in
-      *'"event": "STOP"'*) echo '{"execute":"query-status"}' >&7 ;;
+      *'"event": "STOP"'*) echo '{"execute":"query-status"}' >&${ends.writer} ;;
       *'"event": "SHUTDOWN"'*) printf '%s\\n' "$line" >>${sandboxPaths.lastEvents} ;;
       *'"status": "internal-error"'* | *'"status": "io-error"'*)
         printf '%s\\n' "$line" >>${sandboxPaths.lastEvents}
@@ -225,7 +268,6 @@ echo ${firstCommands} >&6`,
 ) <&5 >/dev/null 2>&1 3<&- 4<&- 5<&- 6<&- &
 watcher=$!
 `,
-  closed: '4<&- 5<&- 6<&- 7<&-',
   settle: `trap '' TERM INT QUIT HUP PWR
   wait "$watcher"
   `,
@@ -262,6 +304,7 @@ function serverParts(servers: readonly SandboxServer[]): ServerParts {
   const starts = servers.map(({ name, command, errors }) => {
     const words = command.map(shellQuote).join(' ');
     return `(
+  trap '' PWR
   child=
   trap 'kill "$child" 2>/dev/null; exit' TERM
   ${words} </dev/null >/dev/null 2>${errors} &

@@ -37,10 +37,25 @@ t.test('a unikernel container in systemd', { skip: systemdIsMissing, timeout: 28
   );
   await waitFor('the description', async () => (await show('Description')) === 'unikernel hello');
 
+  t.equal(await show('KillSignal'), '30', 'it is stopped by PWR, which QEMU does not hear');
   await system.output(['systemctl', 'stop', unit]);
-  t.equal(await podman('wait', 'web'), '143', 'to stop the scope ends the container, which is not killed');
+  t.equal(
+    await podman('wait', 'web'),
+    '0',
+    'to stop the scope presses the power button: the status is the guest’s',
+  );
+  t.match(await podman('logs', 'web'), /power button/);
   t.equal(await podman('inspect', '--format={{.State.Status}} {{.State.OOMKilled}}', 'web'), 'exited false');
   t.not((await system.run(['pgrep', 'qemu-system'])).status, 0, 'no QEMU is left');
+
+  await podman('start', 'web');
+  await waitFor(
+    'the guest to be up again',
+    async () => (await podman('logs', 'web')).split(': ready').length > 2,
+    90,
+  );
+  await podman('stop', '--time=30', 'web');
+  t.equal(await podman('inspect', '--format={{.State.ExitCode}}', 'web'), '0', 'and so does podman stop');
 
   await podman('start', 'web');
   await podman('rm', '--force', '--time=20', 'web');

@@ -52,10 +52,16 @@ t.test('parseCommandLine() finds the verb behind every spelling of the global op
 });
 
 t.test('parseCommandLine() takes the last value of a global option', async (t) => {
-  const none = { root: undefined, log: undefined, logFormat: 'text', debug: false };
+  const none = { root: undefined, log: undefined, logFormat: 'text', debug: false, usesSystemd: false };
   const cases: readonly [line: string, globals: object][] = [
     ['state id', none],
     ['--root /r state id', { ...none, root: '/r' }],
+    ['--systemd-cgroup create id', { ...none, usesSystemd: true }],
+    ['--systemd-cgroup=true create id', { ...none, usesSystemd: true }],
+    ['--systemd-cgroup=false create id', none],
+    ['--cgroup-manager systemd create id', { ...none, usesSystemd: true }],
+    ['--cgroup-manager=cgroupfs create id', none],
+    ['create --systemd-cgroup', none],
     ['--root=/r state id', { ...none, root: '/r' }],
     ['--root=/r=s state id', { ...none, root: '/r=s' }],
     ['-root /r state id', { ...none, root: '/r' }],

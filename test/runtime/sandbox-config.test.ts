@@ -24,6 +24,7 @@ function request(spec: SandboxRequest['spec'], change: Partial<SandboxRequest> =
     memoryOverheadMiB: 64,
     portStart: undefined,
     hasPasst: false,
+    hasScope: false,
     ...change,
   });
 }
@@ -487,6 +488,27 @@ t.test('sandboxConfig() keeps annotations from changing how crun runs the sandbo
   t.strictSame(contentOf(specWith({ annotations: { ...refused, ...kept } })).annotations, kept);
   const outside = { 'run.oci.systemd.subgroup': '../other', 'run.oci.delegate-cgroup': 'a/../../b' };
   t.strictSame(contentOf(specWith({ annotations: outside })).annotations, {});
+});
+
+t.test('sandboxConfig() has systemd stop the scope by PWR, unless another end was chosen', async (t) => {
+  const key = 'org.systemd.property.KillSignal';
+  const stopSignal = { 'org.opencontainers.image.stopSignal': '10' };
+  const rows: readonly [annotations: Record<string, string> | undefined, expected: string | undefined][] = [
+    [undefined, '30'],
+    [{}, '30'],
+    [{ [key]: '15' }, '30'],
+    [{ [key]: 'int32 37' }, '30'],
+    [{ [key]: '10' }, '10'],
+    [{ [key]: '10', ...stopSignal }, '30'],
+    [{ [key]: '12', ...stopSignal }, '12'],
+    [{ [key]: '9' }, '9'],
+    [{ [key]: "'x'" }, "'x'"],
+  ];
+  for (const [annotations, expected] of rows) {
+    const { annotations: written } = contentOf(specWith({ annotations }), { hasScope: true });
+    t.strictSame(written, { ...annotations, [key]: expected }, JSON.stringify(annotations));
+    t.strictSame(contentOf(specWith({ annotations })).annotations, annotations, 'without a scope: as it was');
+  }
 });
 
 t.test("sandboxConfig() lets the monitor listen at low ports, beside the engine's own sysctls", async (t) => {

@@ -47,6 +47,7 @@ interface LaunchOptions {
   readonly passt?: string;
   /** Where in $RUN/disk0 the guest's last words are. */
   readonly klogOffset?: number;
+  readonly pressesButton?: boolean;
   /** Changes the script before it is run. */
   readonly edit?: (script: string) => string;
 }
@@ -80,6 +81,7 @@ class Launched {
       server,
       passt,
       klogOffset,
+      pressesButton = false,
       edit = (script) => script,
     }: LaunchOptions,
   ) {
@@ -105,6 +107,7 @@ class Launched {
       graceMs,
       klog: klogOffset === undefined ? undefined : { path: join(this.run, 'disk0'), offset: klogOffset },
       exitValues,
+      pressesButton,
     });
     const file = join(home, 'launch');
     writeFileSync(file, edit(script).replaceAll(sandboxPaths.run, this.run));
@@ -131,6 +134,11 @@ class Launched {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Signals all of its processes, as systemd does those of a scope. */
+  killAll(signal: NodeJS.Signals): void {
+    process.kill(-(this.#child.pid as number), signal);
   }
 
   /** Waits until the script, or what stands in for QEMU, has printed this. */
@@ -405,7 +413,7 @@ for (const { name, shell, accelerator } of kinds) {
     const notThere = launch({ vmm: '', edit: (script) => script.replace("'/bin/sh'", "'/nowhere/qemu'") });
     t.match(await outcome(t, notThere), { status: 125, stderr: /^ucrun: .*\/nowhere\/qemu.*\n$/ });
     const noProgram = launch({ vmm: '', edit: (script) => script.replace("'/bin/sh'", "'/etc/passwd'") });
-    t.match(await outcome(t, noProgram), { status: 125, stderr: /^ucrun: .*\/etc\/passwd.*\n$/ });
+    t.match(await outcome(t, noProgram), { status: 125, stderr: /^(?:ucrun: .*\/etc\/passwd.*\n)+$/ });
   });
 
   t.test(`the launch script under ${name}: the console is QEMU's`, async (t) => {
@@ -447,6 +455,73 @@ for (const { name, shell, accelerator } of kinds) {
         t.equal(await launched.killRest(), false);
       }),
     );
+  });
+
+  t.test(`the launch script under ${name}: PWR for all processes, as systemd stops a scope`, async (t) => {
+    /** Reads the commands that it was started with, and the next that comes, for which it takes its time. */
+    const reads =
+      'exec 9<"$RUN/events.in"; read -r first <&9; echo "$first"; read -r button <&9; echo "$button"; sleep 0.3';
+    const commands = '{"execute":"qmp_capabilities"} {"execute":"cont"}\n{"execute":"system_powerdown"}\n';
+    const passt = 'echo 7 >"$RUN/passt.pid"; while :; do sleep 0.05; done';
+    const cases: readonly [what: string, options: LaunchOptions, times: number, expected: object][] = [
+      [
+        'the guest ends by its button',
+        { vmm: `echo up; ${reads}; exit 85` },
+        1,
+        { status: 42, stdout: `up\n${commands}` },
+      ],
+      [
+        'systemd finds processes that are new, and signals again; a server goes on',
+        { vmm: `echo up; ${reads}; exit 85`, passt },
+        5,
+        { status: 42, stdout: `up\n${commands}` },
+      ],
+      [
+        'QEMU opens the pipe later',
+        { vmm: `echo up; sleep 0.5; ${reads}; exit 0` },
+        1,
+        { status: 0, stdout: `up\n${commands}` },
+      ],
+      [
+        'the guest does not hear its button, and is switched off',
+        { vmm: endless('echo TERM; exit 0'), graceMs: 300, passt },
+        5,
+        { status: 143, stdout: 'up\nTERM\n' },
+      ],
+      [
+        'QEMU filled the pipe',
+        {
+          vmm: `trap 'echo TERM; kill $filler; exit 0' TERM; { while :; do echo; done >"$RUN/events.in"; } & filler=$!
+            sleep 0.3; echo up; while :; do sleep 0.02; done`,
+          graceMs: 300,
+        },
+        1,
+        { status: 143, stdout: 'up\nTERM\n' },
+      ],
+    ];
+    for (const [what, options, times, expected] of cases) {
+      const launched = launch({ ...options, pressesButton: true });
+      await launched.running();
+      for (let time = 0; time < times; time++) {
+        launched.killAll('SIGPWR');
+        await sleep(20);
+      }
+      t.match(await outcome(t, launched), { ...usual, ...expected }, what);
+    }
+    const pressed = launch({ vmm: `echo up; ${reads}`, pressesButton: true, graceMs: 300 });
+    await pressed.running();
+    pressed.kill('SIGTERM');
+    t.match(
+      await outcome(t, pressed),
+      { status: 143, stdout: 'up\n{"execute":"qmp_capabilities"} {"execute":"cont"}\n' },
+      'for another signal who sends it presses the button',
+    );
+    const copy = launch({
+      vmm: 'echo started',
+      edit: (script) =>
+        script.replace(/^ {2}trap '' PWR\n {2}#/m, () => "  kill -PWR $(exec sh -c 'echo $PPID')\n  #"),
+    });
+    t.match(await outcome(t, copy), { status: 143, stdout: '' }, 'a QEMU that is still a copy of the script');
   });
 
   t.test(`the launch script under ${name}: other endings after a stop signal`, async (t) => {
@@ -788,6 +863,11 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
       renderLaunchScript({ qemu: microvm.qemu, args, graceMs: 5000, exitValues: {} }),
     );
   }
+  const inScope = { qemu: microvm.qemu, graceMs: 5000, exitValues: {}, pressesButton: true };
+  for (const accelerator of [tcg, kvm]) {
+    const args = qemuArgs({ ...microvm, accelerator }, noNetwork, '');
+    matchesGolden(t, `launch/microvm-scope-${accelerator.kind}`, renderLaunchScript({ ...inScope, args }));
+  }
   const virtiofs: MachinePlan = {
     ...q35,
     guest: 'linux',
@@ -834,7 +914,15 @@ t.test('renderLaunchScript() of whole command lines', async (t) => {
   );
   t.strictSame(
     goldenFiles('launch'),
-    ['microvm-tap-kvm', 'microvm-tap-tcg', 'q35-nanos-tcg', 'q35-passt-virtiofs-tcg', 'q35-virtiofs-tcg'],
+    [
+      'microvm-scope-kvm',
+      'microvm-scope-tcg',
+      'microvm-tap-kvm',
+      'microvm-tap-tcg',
+      'q35-nanos-tcg',
+      'q35-passt-virtiofs-tcg',
+      'q35-virtiofs-tcg',
+    ],
     'no golden file is left over',
   );
 });
