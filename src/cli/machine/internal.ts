@@ -101,20 +101,30 @@ async function endedInUnit(scope: Scope, name: string, env: NodeJS.ProcessEnv): 
   const { machines } = await machineContext(env, { [scope]: true });
   const { store } = machines;
   const files = store.files(name);
-  // It was not even prepared, and why is written down.
-  if (!exists(files.state)) return 0;
+  if (!exists(files.state)) {
+    // It was not even prepared, and why is written down.
+    const { exitStatus, problem } = store.read(name).lastRun ?? {};
+    if (exitStatus === 125 && problem !== undefined) sayStatus(`${problem} (status ${exitStatus})`, env);
+    return 0;
+  }
   const wasStopped = exists(files.stopping);
   const exit = readGuestExit(files, unitStatus(env));
   const record = await recordEnd(store, name, exit);
   const { status, problem } = exit;
   if (problem !== undefined) process.stderr.write(`ucrun: ${problem}\n`);
-  const words =
-    problem === undefined ? `the guest ended with status ${status}` : `${problem} (status ${status})`;
-  if (env.NOTIFY_SOCKET !== undefined)
-    spawnSync('systemd-notify', [`--status=${words}`], { env: { ...env }, stdio: 'ignore' });
+  sayStatus(
+    problem === undefined ? `the guest ended with status ${status}` : `${problem} (status ${status})`,
+    env,
+  );
   if (record.settings.autoRemove && !isAttached(files)) removeLater(scope, name, env);
   const isAsked = wasStopped && status === 143;
   return isAsked ? 0 : status;
+}
+
+/** The words of the unit's StatusText. @see sd_notify(3) */
+function sayStatus(words: string, env: NodeJS.ProcessEnv): void {
+  if (env.NOTIFY_SOCKET === undefined) return;
+  spawnSync('systemd-notify', [`--status=${words}`], { env: { ...env }, stdio: 'ignore' });
 }
 
 /** @see systemd.exec(5), $EXIT_CODE and $EXIT_STATUS */
