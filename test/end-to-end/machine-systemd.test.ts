@@ -141,10 +141,10 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
 
   await subtest('watch outlasts a reload and a re-execution of systemd', ['seen'], async (t) => {
     await machines.create('seen', ['--kernel-arg', 'exit=0', 'hello']);
-    const watching = system.run(
-      ['timeout', '90', 'sh', '-c', 'ucrun machine watch --json seen | grep --max-count=1 \'"exited"\''],
-      { timeoutSeconds: 120 },
-    );
+    // In a pipe it would go on until it had more to write.
+    const watch = `ucrun machine watch --json seen >/tmp/seen &
+      until grep --max-count=1 '"exited"' /tmp/seen; do sleep 0.2; done; kill $!`;
+    const watching = system.run(['timeout', '90', 'sh', '-c', watch], { timeoutSeconds: 120 });
     await system.output(['systemctl', 'daemon-reload']);
     await system.output(['systemctl', 'daemon-reexec']);
     await machines.run('start', 'seen');
