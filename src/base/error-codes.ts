@@ -32,6 +32,7 @@ export const errorCodes = {
   KVM_UNAVAILABLE: 'the configuration demands KVM, and it does not work on this host',
   UNIKERNEL_EXISTS: 'the registry has a unikernel of this name already',
   UNIKERNEL_IN_USE: 'a container or a machine uses the unikernel',
+  UNIKERNEL_PACKAGED: 'the unikernel belongs to a package, and is not to be removed by itself',
   OCI_IMAGE_INVALID: 'an OCI image is damaged, or has no unikernel in it that a registry can hold',
   ENGINE_CONFIG_INVALID: "an engine's configuration file cannot be read, or not be added to",
   ENGINE_CONFIG_CHANGED: 'somebody has changed what "ucrun setup" wrote into an engine\'s configuration',

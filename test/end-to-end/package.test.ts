@@ -112,6 +112,10 @@ t.test(
     const doctor = await system.run(['ucrun', 'doctor']);
     t.equal(doctor.status, 0, doctor.stdout);
     t.match(doctor.stdout, /^ok +podman .*has ucrun at \/usr\/bin\/ucrun$/m);
+    t.match(await system.run(['ucrun', 'image', 'rm', '--force', 'hello']), {
+      status: 1,
+      stderr: /"hello" in \/usr\/share\/ucrun\/unikernels belongs to a package\nhint: /,
+    });
     t.match(await system.output(['ucrun', 'image', 'ls']), /^hello +raw/m);
     t.match(await system.run(['podman', '--runtime=ucrun', 'run', '--rm', 'localhost/hello', 'exit=5']), {
       status: 5,

@@ -4,6 +4,7 @@ import { checkName } from '../../unikernel/detect.ts';
 import { asRuntimeError } from '../report-error.ts';
 import type { Answer, ImageContext } from './context.ts';
 import { refuseInUse } from './in-use.ts';
+import { refusePackaged } from './packaged.ts';
 
 /** `image rm`: remove unikernels. One that cannot be removed keeps no other from it. */
 export function imageRemove(context: ImageContext, names: readonly string[], force: boolean): Answer {
@@ -30,6 +31,7 @@ export function imageRemove(context: ImageContext, names: readonly string[], for
 
 function remove(context: ImageContext, name: string, force: boolean): void {
   const directory = findFolder(context.registries, checkName(name));
+  refusePackaged(context.registries.folders, name, directory);
   if (!force) refuseInUse(context, name, directory);
   removeEntry(directory);
 }
