@@ -30,6 +30,7 @@ t.test('a host that runs unikernels is told to, each line that is not green with
   t.not(found.status, 'problem');
   for (const what of [
     'ucrun',
+    'passt',
     'crun',
     'QEMU',
     'QEMU machines',
@@ -50,10 +51,14 @@ t.test('a host that runs unikernels is told to, each line that is not green with
 
 t.test('what keeps unikernels from running is a problem, and the status 1', async (t) => {
   const file = join(scratch, 'doctor.toml');
-  await writeFile(file, `[vmm]\nqemu = "/no/qemu"\n[machine]\nmemroy = "1MiB"\n`);
+  await writeFile(
+    file,
+    `[vmm]\nqemu = "/no/qemu"\npasst = "/no/passt"\n[network]\nmode = "passt"\n[machine]\nmemroy = "1MiB"\n`,
+  );
   const { exit, of } = await report({ UCRUN_CONFIG: file });
   t.equal(exit, 1);
   t.match(of('QEMU'), [{ status: 'problem', found: /\/no\/qemu/, remedy: /qemu/ }]);
+  t.match(of('passt'), [{ status: 'problem', found: /\/no\/passt/, remedy: /passt/ }]);
   t.match(of('configuration'), [{ status: 'problem', found: /memroy/ }]);
   await rm(file);
 });

@@ -2,6 +2,7 @@ import { RuntimeError } from '../../base/runtime-error.ts';
 import { compareVersions, firstLenientVersion, parseCrunVersion } from '../../forward/crun-version.ts';
 import { findCrun } from '../../forward/find-crun.ts';
 import { findEngineProgram } from '../../host/find-engine.ts';
+import { findPasst } from '../../host/find-passt.ts';
 import { findQemu } from '../../host/find-qemu.ts';
 import { findVirtiofsd } from '../../host/find-virtiofsd.ts';
 import { runProgram } from '../../host/processes.ts';
@@ -94,28 +95,39 @@ function networkTools({ config, env }: DoctorContext): readonly Check[] {
   return [not(isNeeded ? 'problem' : 'note', 'network tools', `${names} missing`, remedy)];
 }
 
-function optionalTools({ config, env }: DoctorContext): readonly Check[] {
-  const virtiofsd = ((): Check => {
-    try {
-      return ok('virtiofsd', findVirtiofsd(config.vmm.virtiofsd, env.PATH));
-    } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error;
-      return config.vmm.virtiofsd === undefined
-        ? not(
-            'note',
-            'virtiofsd',
-            'missing',
-            'only for unikernels with "share": "virtiofs": install virtiofsd',
-          )
-        : not('warning', 'virtiofsd', error.message, error.hint ?? '');
-    }
-  })();
+function optionalTools({ config: { vmm, network }, env }: DoctorContext): readonly Check[] {
   const skopeo = findEngineProgram('skopeo', env.PATH);
   const moves = 'image pull, push and import from image registries: install skopeo';
   return [
-    virtiofsd,
+    orNot(
+      'virtiofsd',
+      () => findVirtiofsd(vmm.virtiofsd, env.PATH),
+      vmm.virtiofsd === undefined ? 'note' : 'warning',
+      'unikernels with "share": "virtiofs"',
+    ),
+    orNot(
+      'passt',
+      () => findPasst(vmm.passt, env.PATH),
+      network.mode === 'passt' ? 'problem' : vmm.passt === undefined ? 'note' : 'warning',
+      'network.mode "passt"',
+    ),
     skopeo === undefined ? not('note', 'skopeo', 'missing', `only for ${moves}`) : ok('skopeo', skopeo),
   ];
+}
+
+/**
+ * A program that only some need.
+ * @param status if it is missing: a note, unless the configuration speaks of it
+ */
+function orNot(what: string, find: () => string, status: Exclude<Check['status'], 'ok'>, use: string): Check {
+  try {
+    return ok(what, find());
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return status === 'note'
+      ? not(status, what, 'missing', `only for ${use}: install ${what}`)
+      : not(status, what, error.message, error.hint ?? '');
+  }
 }
 
 function orProblem(what: string, look: () => readonly Check[]): readonly Check[] {
