@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Whether ucrun has a record of a container, by its whole id, so that it is a unikernel. */
-export function isRecorded(id: string): boolean {
-  return readdirSync('/run/ucrun').some((name) => name.endsWith(`:${id}`));
+/**
+ * Whether ucrun has a record of a container, by its whole id, so that it is a unikernel.
+ * @param folder of ucrun's records
+ */
+export function isRecorded(id: string, folder = '/run/ucrun'): boolean {
+  return readdirSync(folder).some((name) => name.endsWith(`:${id}`));
 }
 
 /** The processes whose cgroup has a container's id in its name: id → command line, its words separated by spaces. */

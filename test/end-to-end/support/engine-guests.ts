@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Test } from 'tap';
 import { type Engine, outputOf } from './engine.ts';
 import type { GuestOptions } from './guests.ts';
@@ -47,8 +48,8 @@ export async function tracesOf(engine: Engine, name: string): Promise<Traces> {
   const [id = '', namespace = ''] = (
     await inspect(engine, name, '{{.Id}} {{.NetworkSettings.SandboxKey}}')
   ).split(' ');
-  const { name: engineName, crunRoot, stateRoot, overlayRoot } = engine;
-  const places = { id, crunRoot, stateRoot, overlayRoot };
+  const { name: engineName, root, crunRoot, stateRoot, overlayRoot } = engine;
+  const places = { id, root, crunRoot, stateRoot, overlayRoot };
   if (namespace === '') return { ...places, networkNamespace: undefined };
   // docker collects the files of namespaces once a minute.
   return engineName === 'docker'
@@ -98,12 +99,13 @@ export async function urlOf(engine: Engine, name: string): Promise<string> {
   return `http://${await inspect(engine, name, '{{.NetworkSettings.IPAddress}}')}:8080/`;
 }
 
-/** The id, on the host, of the process that runs the guest: a child of the sandbox's first one. */
+/** The id, in the engine's system, of the process that runs the guest: a child of the sandbox's first one. */
 export async function monitorOf(engine: Engine, name: string): Promise<number> {
   const init = await inspect(engine, name, '{{.State.Pid}}');
-  const children = (await readFile(`/proc/${init}/task/${init}/children`, 'utf8')).trim().split(' ');
+  const processes = join(engine.root ?? '/', 'proc');
+  const children = (await readFile(`${processes}/${init}/task/${init}/children`, 'utf8')).trim().split(' ');
   for (const pid of children) {
-    const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    const program = await readFile(`${processes}/${pid}/comm`, 'utf8').catch(() => '');
     if (program.startsWith('qemu-system')) return Number(pid);
   }
   throw new Error(`${name} has no QEMU among the children of ${init}: ${children.join(' ')}`);

@@ -8,6 +8,8 @@ export interface Engine {
   /** The program and the environment of its command line, for {@link runOnTerminal}. */
   readonly program: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The root directory of the system that the engine runs in, as the tests see it; by default their own. */
+  readonly root?: string;
   /** Where crun keeps its state for this engine. */
   readonly crunRoot: string;
   /** Where ucrun keeps its own; by default as for root. */

@@ -11,6 +11,8 @@ export interface Traces {
   readonly id: string;
   /** The network namespace's file; undefined if the container has none of its own. */
   readonly networkNamespace: string | undefined;
+  /** The root directory of the system that the container is in, as this process sees it; by default its own. */
+  readonly root?: string | undefined;
   /** A file that stays, but with nothing mounted on it. */
   readonly mountPoint?: string;
   /** Where crun's state is; by default that of a runtime that podman starts as root. */
@@ -41,28 +43,35 @@ export async function nothingLeft(...all: readonly Traces[]): Promise<void> {
 
 /** What is left of a container, one thing a line: processes, mounts, cgroups, records of crun's and ucrun's. */
 export function leftovers(traces: Traces): string[] {
-  const { id, networkNamespace, mountPoint } = traces;
-  const { crunRoot = '/run/crun', stateRoot = '/run/ucrun', overlayRoot = overlays } = traces;
-  const found = [...processes(id), ...mounts(id), ...recordsOf(id, stateRoot)];
-  if (mountPoint !== undefined) found.push(...mounts(mountPoint));
-  for (const root of ['/sys/fs/cgroup', crunRoot, overlayRoot]) found.push(...pathsWith(id, root));
-  if (networkNamespace !== undefined && existsSync(networkNamespace)) found.push(networkNamespace);
+  const { id, root = '/', networkNamespace, mountPoint } = traces;
+  const { crunRoot = '/run/crun', overlayRoot = overlays } = traces;
+  const inSystem = (path: string) => join(root, path);
+  const found = [...processes(id, root), ...mounts(id, root), ...recordsOf(id, stateFolder(traces))];
+  if (mountPoint !== undefined) found.push(...mounts(mountPoint, root));
+  for (const folder of ['/sys/fs/cgroup', crunRoot, overlayRoot].map(inSystem))
+    found.push(...pathsWith(id, folder));
+  if (networkNamespace !== undefined && existsSync(inSystem(networkNamespace))) found.push(networkNamespace);
   return found;
 }
 
+/** Where ucrun's records are, as this process sees it. */
+export function stateFolder({ root = '/', stateRoot = '/run/ucrun' }: Traces): string {
+  return join(root, stateRoot);
+}
+
 /** Processes in a cgroup of the container's, and those that have its id on their command line. */
-function processes(id: string): string[] {
-  return readdirSync('/proc')
+function processes(id: string, root: string): string[] {
+  return readdirSync(join(root, 'proc'))
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
-      const commandLine = readOrNothing(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
-      const isOurs = commandLine.includes(id) || readOrNothing(`/proc/${pid}/cgroup`).includes(id);
+      const commandLine = readOrNothing(join(root, `proc/${pid}/cmdline`)).replaceAll('\0', ' ');
+      const isOurs = commandLine.includes(id) || readOrNothing(join(root, `proc/${pid}/cgroup`)).includes(id);
       return isOurs ? [`process ${pid}: ${commandLine}`] : [];
     });
 }
 
-function mounts(id: string): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
+function mounts(id: string, root: string): string[] {
+  return readFileSync(join(root, 'proc/1/mountinfo'), 'utf8')
     .split('\n')
     .filter((line) => line.includes(id));
 }
