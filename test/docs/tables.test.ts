@@ -1,5 +1,5 @@
 /** The documents' tables and lists say what the code says. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { guestEnvironment } from '../../src/runtime/guest-environment.ts';
 import { configKeys } from '../../src/unikernel/config.ts';
@@ -21,7 +21,7 @@ import { parsePorts } from '../../src/unikernel/ports.ts';
 import { qemuArgs } from '../../src/unikernel/qemu-args.ts';
 import { parseSignal, type SignalMeaning, signalMeaning } from '../../src/unikernel/signals.ts';
 import { uruncPrefix } from '../../src/unikernel/urunc-keys.ts';
-import { tableText } from '../end-to-end/support/engine-table/promises.ts';
+import { tableEngines, tableText } from '../end-to-end/support/engine-table/promises.ts';
 import { networkMatrix, networkModes } from '../end-to-end/support/network-matrix.ts';
 import {
   afterMarker,
@@ -339,6 +339,15 @@ t.test('docs/configuration.md has the table of configuration keys', async (t) =>
   const expected = text.replace(/(^\| key \|.*\n\| ---.*\n)(?:\|.*\n)*/m, () => head + rows.join(''));
   if (process.env.TAP_SNAPSHOT === '1') writeFileSync(path, expected);
   t.equal(readFileSync(path, 'utf8'), expected);
+});
+
+t.test('each column of the table of engines is tried by one file', async (t) => {
+  const folder = 'test/end-to-end';
+  const files = readdirSync(folder).filter((name) => name.startsWith('engine-table'));
+  const tried = files.flatMap((name) =>
+    [...readFileSync(`${folder}/${name}`, 'utf8').matchAll(/^ {2}(\w+):/gm)].map(([, engine = '']) => engine),
+  );
+  t.strictSame(tried.sort(), Object.keys(tableEngines).sort());
 });
 
 t.test('docs/engines.md has the table that the engines are tried with', async (t) => {

@@ -1,26 +1,34 @@
 import { type Engine, outputOf } from '../engine.ts';
-import { logOf, tracesOf } from '../engine-guests.ts';
-import type { Column } from './column.ts';
+import { logOf, monitorOf, tracesOf } from '../engine-guests.ts';
+import { firstAnswer } from '../http.ts';
+import type { Column, Usage } from './column.ts';
+
+/** What is not the same for all podmans and dockers. */
+export interface CommandLineColumn {
+  readonly refuses?: Column['refuses'];
+  /** By default the engine's address is asked. */
+  readonly answer?: Column['answer'];
+  readonly usage?: (name: string) => Promise<Usage>;
+  /** End the engine; by default there is nothing to end. */
+  readonly stop?: () => Promise<void>;
+}
 
 /** podman and docker. */
-export function commandLineColumn(engine: Engine, stop: () => Promise<void>): Column {
+export function commandLineColumn(engine: Engine, special: CommandLineColumn = {}): Column {
+  const { usage = (name) => memoryUsage(engine, name) } = special;
   return {
-    engine: engine.name,
-    address: engine.address,
+    refuses: special.refuses ?? {},
+    answer: special.answer ?? ((port) => firstAnswer(`http://${engine.address}:${port}/`)),
     async start(name, { image, env = {}, args = [], port }) {
       const variables = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
       const ports = port === undefined ? ['--network', 'none'] : ['--publish', `${port}:${port}`];
       const options = [...engine.runtime, '--name', name, ...variables, ...ports];
       await outputOf(engine, ['run', '--detach', ...options, image, ...args]);
-      const traces = await tracesOf(engine, name);
       return {
-        id: traces.id,
-        traces,
+        traces: await tracesOf(engine, name),
+        monitor: () => monitorOf(engine, name),
         log: () => logOf(engine, name),
-        async memory() {
-          const usage = await outputOf(engine, ['stats', '--no-stream', '--format', '{{.MemUsage}}', name]);
-          return bytesOf(usage);
-        },
+        usage: () => usage(name),
         async stop() {
           await outputOf(engine, ['stop', name]);
         },
@@ -28,13 +36,14 @@ export function commandLineColumn(engine: Engine, stop: () => Promise<void>): Co
         remove: () => engine.remove(name),
       };
     },
-    stop,
+    stop: special.stop ?? (() => Promise.resolve()),
   };
 }
 
-/** docker means powers of 1024, podman of 1000; which makes no difference here. */
-function bytesOf(usage: string): number {
-  const [, digits, unit = ''] = /^([\d.]+)([kMG]?)i?B/.exec(usage) ?? [];
-  if (digits === undefined) throw new Error(`no memory usage: ${usage}`);
-  return Number(digits) * 1000 ** ['', 'k', 'M', 'G'].indexOf(unit);
+async function memoryUsage(engine: Engine, name: string): Promise<Usage> {
+  const shown = await outputOf(engine, ['stats', '--no-stream', '--format', '{{.MemUsage}}', name]);
+  // docker means powers of 1024, podman of 1000; which makes no difference here.
+  const [, digits, unit = ''] = /^([\d.]+)([kMG]?)i?B/.exec(shown) ?? [];
+  if (digits === undefined) throw new Error(`no memory usage: ${shown}`);
+  return { bytes: Number(digits) * 1000 ** ['', 'k', 'M', 'G'].indexOf(unit) };
 }

@@ -1,5 +1,5 @@
 import type { Traces } from '../leftovers.ts';
-import type { TableEngine } from './promises.ts';
+import type { PromiseName } from './promises.ts';
 
 /** What to run. */
 export interface Wanted {
@@ -14,23 +14,32 @@ export interface Wanted {
 
 /** One engine's way to do what the table promises. */
 export interface Column {
-  readonly engine: TableEngine;
-  /** Where published ports are. */
-  readonly address: string;
+  /** What the engine refuses, with its error. The table has the reason. */
+  readonly refuses?: Partial<Readonly<Record<PromiseName, RegExp>>>;
+  /** Wait for the first answer on a published port. */
+  answer(port: number): Promise<string>;
   /** Start a container in the background. */
   start(name: string, wanted: Wanted): Promise<TableContainer>;
   /** End the engine. */
   stop(): Promise<void>;
 }
 
+/**
+ * The memory that a container uses, or, where the host's cgroups do not count that, its processors' time, with that of its QEMU alone a moment
+ * before.
+ */
+export type Usage =
+  | { readonly bytes: number }
+  | { readonly cpuSeconds: number; readonly monitorSeconds: number };
+
 export interface TableContainer {
-  /** Its whole id, which its cgroup's name has in it. */
-  readonly id: string;
   readonly traces: Traces;
+  /** The process that runs the guest. @throws Error if there is none (yet) */
+  monitor(): Promise<number>;
   /** What it has printed. */
   log(): Promise<string>;
-  /** The memory that it uses, in bytes, as the engine shows it. */
-  memory(): Promise<number>;
+  /** What the engine shows of its use of the host. */
+  usage(): Promise<Usage>;
   /** Stop it as the engine does. */
   stop(): Promise<void>;
   /** Wait for its end. @returns its exit code */

@@ -1,5 +1,7 @@
+import { monitorOf } from '../container-processes.ts';
 import type { Containerd } from '../containerd.ts';
 import { runPod } from '../cri/kubelet.ts';
+import { firstAnswer } from '../http.ts';
 import { waitFor } from '../wait.ts';
 import type { Column } from './column.ts';
 
@@ -7,8 +9,7 @@ import type { Column } from './column.ts';
 export function criColumn(containerd: Containerd): Column {
   const { runtime } = containerd.cri;
   return {
-    engine: 'cri',
-    address: containerd.address,
+    answer: (port) => firstAnswer(`http://${containerd.address}:${port}/`),
     async start(name, { image, env = {}, args = [], isPlain = false, port }) {
       const container = {
         name,
@@ -24,12 +25,12 @@ export function criColumn(containerd: Containerd): Column {
       );
       const id = pod.container(name);
       return {
-        id,
         traces: { id, networkNamespace: undefined, crunRoot: containerd.crunRoot },
+        monitor: async () => monitorOf(id).pid,
         log: () => pod.log(name),
-        async memory() {
+        async usage() {
           const { stats } = await runtime('ContainerStats', { container_id: id });
-          return Number(stats.memory.working_set_bytes.value);
+          return { bytes: Number(stats.memory.working_set_bytes.value) };
         },
         async stop() {
           await runtime('StopContainer', { container_id: id, timeout: 10 });

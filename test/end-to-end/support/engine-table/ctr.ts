@@ -1,8 +1,10 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Outcome } from '../command.ts';
+import { monitorOf } from '../container-processes.ts';
 import type { Containerd } from '../containerd.ts';
 import { scratch, ucrun } from '../environment.ts';
+import { firstAnswer } from '../http.ts';
 import { waitFor } from '../wait.ts';
 import type { Column } from './column.ts';
 
@@ -17,8 +19,7 @@ export function ctrColumn(containerd: Containerd): Column {
     return outcome;
   };
   return {
-    engine: 'ctr',
-    address: containerd.address,
+    answer: (port) => firstAnswer(`http://${containerd.address}:${port}/`),
     async start(name, { image, env = {}, args = [], isPlain = false, port }) {
       // Its ids are the names that it is given; this one is no part of another word.
       const id = `table-${name}`;
@@ -39,14 +40,14 @@ export function ctrColumn(containerd: Containerd): Column {
         );
       let isDeleted = false;
       return {
-        id,
         traces: { id, networkNamespace: undefined, crunRoot: `/run/containerd/runc/${containerd.name}` },
+        monitor: async () => monitorOf(id).pid,
         log: () => readFile(logFile, 'utf8'),
-        async memory() {
+        async usage() {
           const { stdout } = await ctr('tasks', 'metrics', '--format', 'json', id);
           const { memory } = JSON.parse(stdout);
           // Of cgroups v1, or of v2.
-          return Number(memory.usage?.usage ?? memory.usage);
+          return { bytes: Number(memory.usage?.usage ?? memory.usage) };
         },
         async stop() {
           await ctr('tasks', 'kill', '--signal', 'SIGTERM', id);

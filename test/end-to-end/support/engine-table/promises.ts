@@ -1,8 +1,11 @@
-/** What docs/engines.md shows for each engine, and end-to-end/engine-table.test.ts tries: pure data. */
+/** What docs/engines.md shows for each engine, and the files end-to-end/engine-table*.test.ts try: pure data. */
 
 /** The engines, by the heads of their columns. */
 export const tableEngines = {
   podman: 'podman 4.3',
+  podmanRootless: 'podman 4.3, rootless',
+  podmanSystemd: 'podman 5.4, systemd',
+  podmanSystemdRootless: 'podman 5.4, systemd, rootless',
   docker: 'docker 20.10',
   ctr: 'containerd 1.6, `ctr`',
   cri: 'containerd 1.6, Kubernetes',
@@ -27,6 +30,7 @@ export type PromiseName = keyof typeof promises;
 /** What an engine cannot have, why, and what there is in its place, which is tried then. */
 export const instead: Readonly<Partial<Record<PromiseName, Partial<Record<TableEngine, string>>>>> = {
   port: { ctr: 'no: it publishes none. With `--net-host` the ports of `PORT` are the host’s' },
+  stats: { podmanRootless: 'no: podman needs cgroups v2 for that, which systemd keeps for the user' },
 };
 
 /** The table, as docs/engines.md has it. */
