@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { repository } from './support/environment.ts';
 import { leftovers, nothingLeft } from './support/leftovers.ts';
-import { BootedSystem, systemdIsMissing } from './support/systemd-tree.ts';
+import { BootedSystem, ordinaryUser, systemdIsMissing } from './support/systemd-tree.ts';
 import { waitFor } from './support/wait.ts';
 
 const file = join(repository, 'deploy/podman/hello.container');
@@ -92,4 +92,53 @@ t.test('a unikernel in a .container file', { skip: systemdIsMissing, timeout: 28
   await system.reboot();
   t.equal(await show('ActiveState'), 'active', 'it is started at boot');
   t.match(JSON.parse(await answer()), { name: 'hello' });
+});
+
+t.test('the same for an ordinary user', { skip: systemdIsMissing, timeout: 280_000 }, async (t) => {
+  const system = await BootedSystem.boot(t, 'quadlet-user');
+  await system.output(['sed', '-i', '/^\\[engine.runtimes\\]/,$d', '/etc/containers/containers.conf']);
+  // Else podman waits 90 seconds for it, at each start.
+  await system.output(['systemctl', 'add-wants', 'multi-user.target', 'network-online.target']);
+  await system.output(['systemctl', 'start', 'network-online.target']);
+  await system.startUserManager();
+  const folder = `${ordinaryUser.home}/.config/containers/systemd`;
+  await system.outputAsUser(['mkdir', '--parents', folder]);
+  await copyFile(file, system.path(`${folder}/hello.container`));
+  const answer = () =>
+    waitFor(
+      'an answer on the published port',
+      () => system.output(['curl', '--silent', '--max-time', '5', 'http://127.0.0.1:8080/']),
+      90,
+    );
+  const show = (property: string) =>
+    system.outputAsUser(['systemctl', '--user', 'show', '--value', '--property', property, unit]);
+
+  await system.outputAsUser(['ucrun', 'setup', 'podman']);
+  await system.outputAsUser(['ucrun', 'image', 'pack', 'hello', 'localhost/hello', '--load']);
+  await system.outputAsUser(['systemctl', '--user', 'daemon-reload']);
+  await system.outputAsUser(['systemctl', '--user', 'start', 'hello'], { timeoutSeconds: 120 });
+  t.match(JSON.parse(await answer()), { name: 'hello' });
+  const qemu = await system.output(['pgrep', 'qemu-system']);
+  t.match(await system.output(['cat', `/proc/${qemu}/cgroup`]), `/app.slice/${unit}/`);
+  await waitFor("its console in the user's journal", async () =>
+    (await system.outputAsUser(['journalctl', '--user', '--no-pager', '--unit', unit])).includes(
+      'hello: ready',
+    ),
+  );
+
+  await system.output(['kill', '-KILL', qemu]);
+  await waitFor('another start', async () => (await show('NRestarts')) === '1', 60);
+  t.match(JSON.parse(await answer()), { name: 'hello' });
+
+  await system.outputAsUser(['systemctl', '--user', 'stop', 'hello'], { timeoutSeconds: 90 });
+  t.strictSame(
+    [await show('ActiveState'), await show('Result'), await show('ExecMainStatus')],
+    ['inactive', 'success', '0'],
+  );
+  await waitFor('its processes to be gone', async () => {
+    return (await system.run(['pgrep', 'qemu-system|pasta|conmon'])).stdout === '';
+  });
+
+  await system.reboot();
+  t.match(JSON.parse(await answer()), { name: 'hello' }, 'it is started with the user manager');
 });
