@@ -109,7 +109,7 @@ Maintainer: $maintainer
 Installed-Size: $(du --summarize --apparent-size --block-size=1024 "$root/usr" | cut -f1)
 Depends: $libraries, crun, iproute2, $qemu
 Recommends: podman
-Suggests: containerd, docker.io, skopeo, virtiofsd
+Suggests: containerd, docker.io, passt, skopeo, virtiofsd
 Section: admin
 Priority: optional
 Description: $summary
