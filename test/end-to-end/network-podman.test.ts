@@ -50,7 +50,7 @@ const podmanRows: readonly Row[] = [
   {
     name: 'a network of IPv6 alone',
     async run(t, engine) {
-      const joined = await makeNetwork(t, engine, 'nw-six', '--ipv6', '--subnet', 'fd00:66::/64');
+      const joined = await makeNetwork(t, engine, 'nw-six', '--subnet', 'fd00:66::/64');
       await startServer(t, engine, 'nw-plain-six', joined);
       await startGuest(t, engine, 'nw-linux-six', { service: 'linux', options: joined });
       const template = '{{(index .NetworkSettings.Networks "nw-six").GlobalIPv6Address}}';

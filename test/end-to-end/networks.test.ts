@@ -94,7 +94,7 @@ t.test('a guest is on a macvlan network, and on one of IPv6 alone', async (t) =>
   const address = await addressIn('nets-on-macvlan', 'nets-macvlan');
   t.match(JSON.parse(await firstAnswer(`http://${address}:8080/`)), { name: 'hello' });
 
-  await makeNetwork(t, 'nets-ipv6', '--ipv6', '--subnet', 'fd91:6::/64');
+  await makeNetwork(t, 'nets-ipv6', '--subnet', 'fd91:6::/64');
   await startGuest(t, 'nets-on-ipv6', { service: 'linux', options: ['--network', 'nets-ipv6'] });
   const ipv6 = await inspect(
     'nets-on-ipv6',

@@ -113,7 +113,7 @@ async function makeNetworks(
     const place = 120 + placeOf(mode, guest);
     const subnets = [
       ...(family === 'IPv6' ? [] : ['--subnet', `10.${place}.${block}.0/24`]),
-      ...(family === 'IPv4' ? [] : ['--ipv6', '--subnet', `fd00:${place}:${block}::/64`]),
+      ...(family === 'IPv4' ? [] : ['--subnet', `fd00:${place}:${block}::/64`]),
     ];
     await outputOf(engine, ['network', 'create', ...subnets, '--opt', `mtu=${mtu}`, name]);
     t.teardown(() => outputOf(engine, ['network', 'rm', name]));
