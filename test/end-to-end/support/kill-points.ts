@@ -24,7 +24,8 @@ const isNoise = (text: string) => /^write\(\d+, "(\*|\\1\\0)|^clone3?\(.*CLONE_T
 
 const straceArgs = (trace: string) => [
   '--quiet=all',
-  '--signal=none',
+  // That it was killed is shown.
+  '--signal=KILL',
   `--output=${trace}`,
   `--trace=${effects.join(',')}`,
 ];
@@ -50,7 +51,15 @@ export async function killPointsOf(args: readonly string[], trace: string): Prom
   return points;
 }
 
-/** The command that runs ucrun and kills it at a point. */
+/**
+ * The command that runs ucrun and kills it at a point. Now and then it misses the point: Node's wake-ups of its threads, which are
+ * counted with the rest, are not always as many. {@link wasKilled} tells.
+ */
 export function killedAt({ systemCall, occurrence }: KillPoint, trace: string): readonly string[] {
   return ['strace', ...straceArgs(trace), `--inject=${systemCall}:signal=KILL:when=${occurrence}`, ucrun];
+}
+
+/** Whether the last command of {@link killedAt} came to its point. */
+export async function wasKilled(trace: string): Promise<boolean> {
+  return (await readFile(trace, 'utf8')).includes('+++ killed by SIGKILL +++');
 }
