@@ -197,7 +197,7 @@ async function isAsked(
   isExpected: boolean,
 ): Promise<boolean> {
   if (isExpected) return (await ask(engine, container, url)).includes('uptime');
-  return (await engine.call(['exec', container, 'wget', '-q', '-O', '-', url])).status === 0;
+  return (await engine.call(['exec', container, 'wget', '-q', '-T', '5', '-O', '-', url])).status === 0;
 }
 
 /** @param isExpected whether to wait for it */
@@ -244,7 +244,8 @@ async function checkHello(t: Test, holds: Holds, cell: Cell, url: string): Promi
   ).text();
   const expected = crc32(body).toString(16).padStart(8, '0');
   holds('transfers are whole, both ways', sum.includes(`${bytes} bytes, sum ${expected}`), sum);
-  const pattern = Buffer.from(await (await fetch(`${url}/bytes/${bytes}`)).arrayBuffer());
+  const answer = await fetch(`${url}/bytes/${bytes}`, { signal: AbortSignal.timeout(60_000) });
+  const pattern = Buffer.from(await answer.arrayBuffer());
   holds('transfers are whole, both ways', pattern.equals(helloBytes(bytes)), 'what it makes');
   if (cell.family !== 'IPv6') t.equal(await echo(cell.port + 1), 'over UDP', 'its published UDP port');
 }
