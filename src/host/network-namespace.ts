@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { factsBatch, type NamespaceFacts, parseNamespaceFacts } from '../unikernel/network/facts.ts';
-import { tapBatches, tapTeardown } from '../unikernel/network/tap-batches.ts';
+import { tapAlias, tapBatches, tapTeardown, unnamedTap } from '../unikernel/network/tap-batches.ts';
 import type { TapCard } from '../unikernel/network/types.ts';
 import { readTextIfThere } from './files.ts';
 import { type Finished, runProgram } from './processes.ts';
@@ -35,38 +35,57 @@ export function readNamespaceFacts(namespacePath: string, pid: number): Namespac
 /**
  * Make the taps and join each to its interface; two programs in one shell, however many there are. What a failure leaves is removed
  * again.
- * @throws RuntimeError HOST_FAILED
+ * @param mark of the container, by which {@link removeTaps} knows its taps: 12 characters that no other has
+ * @throws RuntimeError HOST_FAILED, also if another container has the taps
  */
-export function makeTaps(namespacePath: string, taps: readonly TapCard[], ownerUid: number): void {
-  const { ip, tc } = tapBatches(taps, ownerUid);
+export function makeTaps(
+  namespacePath: string,
+  taps: readonly TapCard[],
+  ownerUid: number,
+  mark: string,
+): void {
+  const { ip, tc } = tapBatches(taps, ownerUid, mark);
   const pairs = taps.map(({ tap, link }) => `"${tap}" to "${link}"`).join(', ');
   try {
-    inNamespace(namespacePath, bothBatches, `${ip}${separator}\n${tc}`, `join tap ${pairs}`);
+    inNamespace(namespacePath, making, `${ip}${separator}\n${tc}`, `join tap ${pairs}`);
   } catch (error) {
-    removeTaps(namespacePath, taps);
+    removeTaps(namespacePath, taps, mark);
     throw error;
   }
 }
 
-/** Remove taps and redirections. That some of them, or the namespace, are gone already is no error. */
-export function removeTaps(namespacePath: string, taps: readonly TapCard[]): void {
-  const { ip, tc } = tapTeardown(taps);
-  // A line that fails must not keep the others from being tried.
-  run(namespacePath, bothBatches, `${ip}${separator}\n${tc}`, { BATCH_OPTIONS: '-force' });
+/**
+ * Remove a container's taps and redirections. That some of them, or the namespace, are gone already is no error, and those of another
+ * container, which came to the namespace after this one, stay.
+ */
+export function removeTaps(namespacePath: string, taps: readonly TapCard[], mark: string): void {
+  const [first] = taps;
+  if (first === undefined) return;
+  const { ip, tc } = tapTeardown(taps, mark);
+  run(namespacePath, [...removing, first.tap, tapAlias(mark), unnamedTap(mark)], `${tc}${separator}\n${ip}`);
 }
 
 const separator = '#';
-/** Feeds the lines up to the separator to ip, and the rest to tc, whether ip did its part or, when removing, had nothing to do. */
-const bothBatches = [
-  'sh',
-  '-c',
-  `
+/** Reads the lines for the first program; those for the second are what is left then. */
+const readFirst = `
 batch=
 while IFS= read -r line && [ "$line" != '${separator}' ]; do batch="$batch$line
-"; done
-printf %s "$batch" | ip $BATCH_OPTIONS -batch -
-status=$?
-tc $BATCH_OPTIONS -batch - && exit "$status"`,
+"; done`;
+
+const making = ['sh', '-c', `${readFirst}\nprintf %s "$batch" | ip -batch - && tc -batch -`];
+
+/** A line that fails must not keep the others from being tried. The arguments are the first tap's name, its alias, and the unnamed tap. */
+const removing = [
+  'sh',
+  '-c',
+  `${readFirst}
+case $(ip -oneline link show dev "$1") in
+*" alias $2"*)
+  printf %s "$batch" | tc -force -batch -
+  exec ip -force -batch - ;;
+esac
+exec ip link delete dev "$3"`,
+  'sh',
 ];
 
 function inNamespace(
@@ -88,14 +107,9 @@ function inNamespace(
   );
 }
 
-function run(
-  namespacePath: string,
-  command: readonly string[],
-  input: string,
-  env: NodeJS.ProcessEnv = {},
-): Finished {
+function run(namespacePath: string, command: readonly string[], input: string): Finished {
   return runProgram('/usr/bin/nsenter', [`--net=${namespacePath}`, '--', ...command], {
-    env: { PATH: toolPath, ...env },
+    env: { PATH: toolPath },
     input,
   });
 }

@@ -18,7 +18,7 @@ export function removeState(paths: StatePaths, record: ContainerRecord | undefin
     namespacePath !== undefined &&
     namespaceId(namespacePath) === record.taps.namespaceId
   )
-    removeTaps(namespacePath, record.taps.cards);
+    removeTaps(namespacePath, record.taps.cards, paths.mark);
   releaseUids(paths.stateRoot, paths.directory);
   removeOverlayDirectory(paths.overlays);
   rmSync(paths.directory, { recursive: true, force: true });

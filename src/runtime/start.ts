@@ -45,7 +45,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const record = { ...created, init: { pid, startTime: requireStartTime(pid) } };
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left taps.
-  if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards);
+  if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards, paths.mark);
   const network = planWithHosts(record, planFor(record, namespacePath, pid));
   call.log('network planned', { ...network });
   if (network.kind === 'user' || network.kind === 'passt') requireFreePorts(pid, network.ports);
@@ -58,7 +58,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
         ? { namespaceId: requireNamespace(namespacePath), cards: network.taps }
         : undefined,
   });
-  if (network.kind === 'tap') makeTaps(namespacePath, network.taps, record.uid.host);
+  if (network.kind === 'tap') makeTaps(namespacePath, network.taps, record.uid.host, paths.mark);
   const support = guests[record.machine.guest];
   const input = { ...record.guest, network: network.kind === 'none' ? undefined : network.guest };
   const klog =

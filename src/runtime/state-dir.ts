@@ -9,6 +9,8 @@ export interface StatePaths {
   readonly stateRoot: string;
   /** The container's own folder; what follows is in it. */
   readonly directory: string;
+  /** 12 hexadecimal digits that tell it from others, for what has no room for more. */
+  readonly mark: string;
   readonly record: string;
   /** The specification for crun. */
   readonly sandboxConfig: string;
@@ -46,6 +48,7 @@ export function pathsOf(directory: string): StatePaths {
   return {
     stateRoot: dirname(directory),
     directory,
+    mark: hash(directory).slice(-12),
     record: `${directory}/record.json`,
     sandboxConfig: `${directory}/config.json`,
     rootfs: `${directory}/rootfs`,

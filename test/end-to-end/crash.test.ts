@@ -167,3 +167,19 @@ t.test('a container that only ucrun remembers gives its taps back when its id is
   t.equal(await networkDevices(), untouched);
   await checkRemoved(t, id, 'a second create');
 });
+
+t.test('a container takes nothing away from one that has got the taps after it', async (t) => {
+  const [first, second] = ['crash-before-end', 'crash-after-end'];
+  for (const id of [first, second]) t.equal(await runUcrun([ucrun, ...create(id)]), 0);
+  t.equal(await runUcrun([ucrun, ...start(first)]), 0);
+  // As if its start had been cut short before it made them.
+  for (const tap of ['uctap0', 'uctap1']) await output('ip', ['-netns', namespace, 'link', 'delete', tap]);
+  for (const link of ['eth0', 'eth1'])
+    await output('tc', ['-netns', namespace, 'qdisc', 'delete', 'dev', link, 'ingress']);
+  t.equal(await runUcrun([ucrun, ...start(second)]), 0);
+  const taken = await networkDevices();
+  t.match(taken, /\buctap0 uctap1\b/);
+  t.equal(await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', first]), 0);
+  t.equal(await networkDevices(), taken);
+  await checkRemoved(t, second, 'the second one');
+});

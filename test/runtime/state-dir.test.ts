@@ -35,6 +35,7 @@ t.test('statePaths() and pathsOf() give the same paths, all inside of the folder
   t.strictSame(paths, {
     stateRoot: '/run/ucrun',
     directory: '/run/ucrun/a-b:c-1',
+    mark: paths.mark,
     record: '/run/ucrun/a-b:c-1/record.json',
     sandboxConfig: '/run/ucrun/a-b:c-1/config.json',
     rootfs: '/run/ucrun/a-b:c-1/rootfs',
@@ -44,6 +45,9 @@ t.test('statePaths() and pathsOf() give the same paths, all inside of the folder
     overlays: '/run/ucrun/a-b:c-1/overlays',
     paused: '/run/ucrun/a-b:c-1/paused',
   });
+  t.match(paths.mark, /^[0-9a-f]{12}$/);
+  t.not(statePaths({ ...root, crunRoot: '/a/b' }, 'c-2').mark, paths.mark);
+  t.not(statePaths({ ...root, crunRoot: '/a/c' }, 'c-1').mark, paths.mark);
 });
 
 t.test('statePaths() gives no two roots the same folder, and each a single name', async (t) => {

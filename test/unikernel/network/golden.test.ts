@@ -15,6 +15,7 @@ import { q35 } from '../support/plans.ts';
 
 const ipv6Routes = `${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00 fe800000000000000000000000000001 00000400 00000002 00000000 00000003     eth0\n`;
 const kinds = ['linux', 'raw', 'unikraft', 'mirage'] as const satisfies readonly GuestKind[];
+const mark = '0123456789ab';
 const ways = [
   ['tap', { mode: 'auto' }],
   ['user', { mode: 'user' }],
@@ -49,7 +50,9 @@ function described(name: string, guest: GuestKind, change: { readonly mode: 'aut
   );
   const batches =
     plan.kind === 'tap'
-      ? [tapBatches(plan.taps, 64999), tapTeardown(plan.taps)].map(({ ip, tc }) => `ip:\n${ip}tc:\n${tc}`)
+      ? [tapBatches(plan.taps, 64999, mark), tapTeardown(plan.taps, mark)].map(
+          ({ ip, tc }) => `ip:\n${ip}tc:\n${tc}`,
+        )
       : [];
   return [JSON.stringify(plan, undefined, 1), ...batches, `qemu:\n${ofNetwork.join('\n')}`].join('\n');
 }
