@@ -1,16 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
-import {
-  exists,
-  giveTo,
-  listDirectory,
-  makeDirectory,
-  readTextIfThere,
-  writeFileAtomic,
-} from '../host/files.ts';
+import { exists, giveTo, listDirectory, makeDirectory, writeFileAtomic } from '../host/files.ts';
+import { requireFreePorts } from '../host/free-ports.ts';
 import { guests } from '../unikernel/guests/index.ts';
-import { parseListeningPorts } from '../unikernel/listening-ports.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
@@ -45,7 +38,7 @@ export function prepareMachine(
 ): ResolvedMachine {
   const machine = resolveMachine(host, record, files);
   const ports = innerPorts(record, machine.ports);
-  requireFreePorts(ports);
+  requireFreePorts(ports, { net: '/proc/self/net', address: '0.0.0.0', option: '--port ' });
   const network = planMachineNetwork(record.settings.network, ports);
   const owner = uid ?? process.geteuid?.() ?? 0;
   makeDirectory(dirname(files.run), 0o711);
@@ -135,22 +128,4 @@ function awaitCommand(
   throw new RuntimeError('PORT_INVALID', `machine "${name}" has no TCP port ${readyPort} to wait for`, {
     hint: `publish it with --port ${readyPort}:${readyPort}, or leave out --ready-port`,
   });
-}
-
-/**
- * QEMU would find out, too, but only once the machine has been started.
- * @throws RuntimeError PORT_TAKEN
- */
-function requireFreePorts(ports: readonly PortMapping[]): void {
-  for (const protocol of ['tcp', 'udp'] as const) {
-    const wanted = ports.filter((port) => port.protocol === protocol);
-    if (wanted.length === 0) continue;
-    const sockets = ['', '6'].map((family) => readTextIfThere(`/proc/net/${protocol}${family}`) ?? '');
-    const listening = parseListeningPorts(sockets.join('\n'));
-    const taken = wanted.find(({ host, address }) => address === undefined && listening.has(host));
-    if (taken === undefined) continue;
-    throw new RuntimeError('PORT_TAKEN', `port ${taken.host}/${protocol} is taken by another process`, {
-      hint: `choose another with --port OUTSIDE:${taken.guest}, or end what listens there`,
-    });
-  }
 }

@@ -2,18 +2,17 @@ import { chownSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { become } from '../forward/become.ts';
 import { readEngineFile, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { requireFreePorts } from '../host/free-ports.ts';
 import { writeNanosOverlay } from '../host/nanos-image.ts';
 import { makeTaps, namespaceId, readNamespaceFacts, removeTaps } from '../host/network-namespace.ts';
 import { hasArgument, processStartTime } from '../host/processes.ts';
 import { fileServers } from '../unikernel/file-servers.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import { renderLaunchScript } from '../unikernel/launch-script.ts';
-import { parseListeningPorts } from '../unikernel/listening-ports.ts';
 import { hasGlobalIpv6 } from '../unikernel/network/inet6.ts';
 import { passtServer } from '../unikernel/network/passt-server.ts';
 import { planNetwork } from '../unikernel/network/plan.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
-import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
 import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
@@ -48,7 +47,14 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards, paths.mark);
   const network = planWithHosts(record, planFor(record, namespacePath, pid));
   call.log('network planned', { ...network });
-  if (network.kind === 'user' || network.kind === 'passt') requireFreePorts(pid, network.ports);
+  if (network.kind === 'user' || network.kind === 'passt') {
+    // passt takes both families where the guest has both.
+    const address =
+      network.kind === 'passt' && network.guest.cards.some(({ ipv6 }) => ipv6 !== undefined)
+        ? '::'
+        : '0.0.0.0';
+    requireFreePorts(network.ports, { net: `/proc/${pid}/net`, address, option: 'PORT=' });
+  }
   // Written down first: whoever dies in between, delete knows what to remove.
   writeRecord(paths, {
     ...record,
@@ -101,25 +107,6 @@ function requireStartTime(pid: number): string {
   const startTime = processStartTime(pid);
   if (startTime !== undefined) return startTime;
   throw new RuntimeError('STATE_BROKEN', `the container's first process ${pid} is gone`);
-}
-
-/**
- * QEMU would find out, too, but only after the engine has been told that the container runs.
- * @param pid of a process in the network namespace
- * @throws RuntimeError PORT_TAKEN
- */
-function requireFreePorts(pid: number, ports: readonly PortMapping[]): void {
-  for (const protocol of ['tcp', 'udp'] as const) {
-    const wanted = ports.filter((port) => port.protocol === protocol);
-    if (wanted.length === 0) continue;
-    const sockets = ['', '6'].map((family) => readTextIfThere(`/proc/${pid}/net/${protocol}${family}`) ?? '');
-    const listening = parseListeningPorts(sockets.join('\n'));
-    const taken = wanted.find(({ host }) => listening.has(host));
-    if (taken === undefined) continue;
-    throw new RuntimeError('PORT_TAKEN', `port ${taken.host}/${protocol} is taken by another process`, {
-      hint: `choose another with PORT=OUTSIDE:${taken.guest}, or end what listens there`,
-    });
-  }
 }
 
 function passtServers(
