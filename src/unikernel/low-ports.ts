@@ -17,6 +17,8 @@ export interface LowPortRequest {
   readonly isShared: boolean;
   readonly isRootless: boolean;
   readonly hasTun: boolean;
+  /** Whether the guest is told no address; undefined: it is. */
+  readonly asksForAddress?: boolean | undefined;
   readonly ports: readonly PortMapping[];
   /** The engine's own value for the container. */
   readonly engineStart: string | undefined;
@@ -41,11 +43,12 @@ export function planPortStart(request: LowPortRequest): number | undefined {
 }
 
 /** Known before the namespace is there, as the one case that depends on what is in it is that of a tap that another unikernel has. */
-function listensItself({ mode, isHostNetwork, isShared, isRootless, hasTun }: LowPortRequest): boolean {
+function listensItself(request: LowPortRequest): boolean {
+  const { mode, isHostNetwork, isShared, isRootless, hasTun, asksForAddress } = request;
   return (
     mode === 'user' ||
     mode === 'passt' ||
-    (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun))
+    (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun || asksForAddress === true))
   );
 }
 

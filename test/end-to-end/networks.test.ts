@@ -187,6 +187,16 @@ t.test('a guest behind the user stack asks over IPv6, and for names, as its cont
   t.match(refused.stderr, /"ucrun\.network" in .* must be "auto"/, 'an image cannot ask for a tap');
 });
 
+t.test('a raw guest that can only ask DHCP gets an address, and answers at its published port', async (t) => {
+  const options = ['--publish', '18420:8080', '--annotation', 'ucrun.cmdline=ip=dhcp port={port}'];
+  await startGuest(t, 'nets-dhcp', { service: 'hello', options });
+  t.match(JSON.parse(await firstAnswer('http://127.0.0.1:18420/')), { cmdline: 'ip=dhcp port=8080' });
+  t.match(
+    (await podman(['logs', 'nets-dhcp'])).stderr,
+    /^ucrun: network: user stack, as its command line has no place for an address/m,
+  );
+});
+
 t.test(
   'a guest whose command line is full starts without the names of others, and the log says so',
   async (t) => {

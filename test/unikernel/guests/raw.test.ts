@@ -97,3 +97,16 @@ t.test('raw.commandLine() refuses more than a page, counted in bytes', async (t)
     });
   }
 });
+
+t.test('raw.asksForAddress() is so where no placeholder is an address', async (t) => {
+  const cases: readonly [cmdline: string, asks: boolean][] = [
+    ['', true],
+    ['ip=dhcp port={port} {args}', true],
+    ['gw={ipv4_gateway} {ipv4_prefix} {mac}', true],
+    ['{ipv5} {ipv4:0} ipv4', true],
+    ['ip={ipv4}/{ipv4_prefix}', false],
+    ['{ipv6}', false],
+    ['a={ipv4:2}', false],
+  ];
+  for (const [cmdline, asks] of cases) t.equal(raw.asksForAddress?.(cmdline), asks, cmdline);
+});
