@@ -59,10 +59,8 @@ export function makeTaps(
  * container, which came to the namespace after this one, stay.
  */
 export function removeTaps(namespacePath: string, taps: readonly TapCard[], mark: string): void {
-  const [first] = taps;
-  if (first === undefined) return;
   const { ip, tc } = tapTeardown(taps, mark);
-  run(namespacePath, [...removing, first.tap, tapAlias(mark), unnamedTap(mark)], `${tc}${separator}\n${ip}`);
+  run(namespacePath, [...removing, tapAlias(mark), unnamedTap(mark)], `${tc}${separator}\n${ip}`);
 }
 
 const separator = '#';
@@ -74,17 +72,17 @@ while IFS= read -r line && [ "$line" != '${separator}' ]; do batch="$batch$line
 
 const making = ['sh', '-c', `${readFirst}\nprintf %s "$batch" | ip -batch - && tc -batch -`];
 
-/** A line that fails must not keep the others from being tried. The arguments are the first tap's name, its alias, and the unnamed tap. */
+/** A line that fails must not keep the others from being tried. The arguments are the taps' alias, and the one that is not quite made. */
 const removing = [
   'sh',
   '-c',
   `${readFirst}
-case $(ip -oneline link show dev "$1") in
-*" alias $2"*)
+case $(ip -oneline link show type tun) in
+*" alias $1"*)
   printf %s "$batch" | tc -force -batch -
   exec ip -force -batch - ;;
 esac
-exec ip link delete dev "$3"`,
+exec ip link delete dev "$2"`,
   'sh',
 ];
 

@@ -1,4 +1,5 @@
 /** Wherever ucrun is killed, the engine's usual removal leaves nothing behind, and the next container works. */
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -23,7 +24,7 @@ const namespace = 'ucrun-crash';
 
 t.before(async () => {
   await mkdir(crunRoot, { recursive: true });
-  await writeFile(config, `state_dir = "${stateRoot}"\nregistries = ["${registry}"]\n`);
+  await configure('auto');
   await output('ip', ['netns', 'add', namespace]);
   // Two interfaces: between the two taps there are moments, too.
   for (const index of [0, 1]) {
@@ -41,6 +42,10 @@ t.before(async () => {
 });
 t.after(() => output('ip', ['netns', 'delete', namespace]));
 
+/** What the next ucrun reads. */
+const configure = (mode: 'auto' | 'passt') =>
+  writeFile(config, `state_dir = "${stateRoot}"\nregistries = ["${registry}"]\nnetwork.mode = "${mode}"\n`);
+
 const create = (id: string) => [
   '--root',
   crunRoot,
@@ -52,6 +57,7 @@ const create = (id: string) => [
   id,
 ];
 const start = (id: string) => ['--root', crunRoot, 'start', id];
+const remove = (id: string) => ['--root', crunRoot, 'delete', '--force', id];
 
 const runUcrun = (command: readonly string[]) => runWithOutputTo(join(folder, 'output'), command);
 
@@ -74,35 +80,56 @@ async function checkState(t: Test, what: string): Promise<void> {
 }
 
 async function checkRemoved(t: Test, id: string, what: string): Promise<void> {
-  t.equal(await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', id]), 0, `delete after ${what}`);
+  t.equal(await runUcrun([ucrun, ...remove(id)]), 0, `delete after ${what}`);
   await nothingLeft({ id, networkNamespace: undefined }).catch(() => undefined);
   t.strictSame(leftovers({ id, networkNamespace: undefined }), [], `nothing is left after ${what}`);
   await checkState(t, what);
   t.equal(await networkDevices(), untouched, `the network is as it was after ${what}`);
 }
 
+/** What is killed, and what has to be done before. */
+const calls = {
+  create: { args: create, before: [], least: 20 },
+  start: { args: start, before: [create], least: 5 },
+  delete: { args: remove, before: [create, start], least: 5 },
+} as const;
+type Verb = keyof typeof calls;
+
+/** Make a container as it has to be for a verb. */
+async function makeFor(t: Test, verb: Verb, id: string): Promise<void> {
+  for (const args of calls[verb].before) t.equal(await runUcrun([ucrun, ...args(id)]), 0);
+}
+
 /** The points at which to kill a verb, found by running it once on a container that is removed again. */
-async function pointsOf(verb: 'create' | 'start'): Promise<readonly KillPoint[]> {
+async function pointsOf(t: Test, verb: Verb): Promise<readonly KillPoint[]> {
   const id = `points-of-${verb}`;
   // What happens only once for each boot of the host, the test of KVM, would be counted in.
   await runUcrun([ucrun, ...create('warm-up')]);
-  await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', 'warm-up']);
-  if (verb === 'start') await runUcrun([ucrun, ...create(id)]);
-  const points = await killPointsOf(verb === 'create' ? create(id) : start(id), trace);
-  await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', id]);
+  await runUcrun([ucrun, ...remove('warm-up')]);
+  await makeFor(t, verb, id);
+  const points = await killPointsOf(calls[verb].args(id), trace);
+  await runUcrun([ucrun, ...remove(id)]);
   return points;
 }
 
-for (const verb of ['create', 'start'] as const) {
-  t.test(`ucrun ${verb} is killed before each thing that it does`, async (t) => {
-    const points = await pointsOf(verb);
-    t.ok(points.length >= (verb === 'create' ? 20 : 5), `${points.length} moments to be killed in`);
+for (const [verb, mode] of [
+  ['create', 'auto'],
+  ['start', 'auto'],
+  ['start', 'passt'],
+  ['delete', 'auto'],
+] as const) {
+  const skip = mode === 'passt' && !existsSync('/usr/bin/passt') ? 'passt is not installed' : false;
+  const what = `ucrun ${verb} ${mode === 'passt' ? 'with passt ' : ''}is killed before each thing that it does`;
+  t.test(what, { skip }, async (t) => {
+    await configure(mode);
+    t.teardown(() => configure('auto'));
+    const points = await pointsOf(t, verb);
+    t.ok(points.length >= calls[verb].least, `${points.length} moments to be killed in`);
     for (const [index, point] of points.entries()) {
-      const id = `crash-${verb}-${index}-end`;
+      const id = `crash-${verb}-${mode}-${index}-end`;
       const runKilled = async () => {
-        if (verb === 'start') t.equal(await runUcrun([ucrun, ...create(id)]), 0);
-        const args = verb === 'create' ? create(id) : start(id);
-        return runUcrun([...killedAt(point, trace), ...args]);
+        await makeFor(t, verb, id);
+        return runUcrun([...killedAt(point, trace), ...calls[verb].args(id)]);
       };
       let status = await runKilled();
       for (let again = 0; again < 5 && !(await wasKilled(trace)); again++) {
@@ -113,16 +140,18 @@ for (const verb of ['create', 'start'] as const) {
       await checkRemoved(t, id, point.text);
     }
 
-    const id = `crash-${verb}-${points.length - 1}-end`;
+    const id = `crash-${verb}-${mode}-${points.length - 1}-end`;
     t.equal(await runUcrun([ucrun, ...create(id)]), 0, 'the id can be used again');
     t.equal(await runUcrun([ucrun, ...start(id)]), 0, 'and the guest starts');
     await checkRemoved(t, id, 'a run without a crash');
   });
+}
 
+for (const verb of ['create', 'start'] as const) {
   t.test(`podman removes a container whose ucrun ${verb} was killed`, async (t) => {
     await buildTrackerImage();
     const wrapper = join(folder, `killed-${verb}`);
-    const points = (await pointsOf(verb)).filter(
+    const points = (await pointsOf(t, verb)).filter(
       (_, index, { length }) => index % Math.ceil(length / 6) === 0,
     );
     for (const point of points) {
@@ -170,16 +199,17 @@ t.test('a container that only ucrun remembers gives its taps back when its id is
 
 t.test('a container takes nothing away from one that has got the taps after it', async (t) => {
   const [first, second] = ['crash-before-end', 'crash-after-end'];
-  for (const id of [first, second]) t.equal(await runUcrun([ucrun, ...create(id)]), 0);
-  t.equal(await runUcrun([ucrun, ...start(first)]), 0);
+  for (const args of [create, start]) t.equal(await runUcrun([ucrun, ...args(first)]), 0);
   // As if its start had been cut short before it made them.
-  for (const tap of ['uctap0', 'uctap1']) await output('ip', ['-netns', namespace, 'link', 'delete', tap]);
-  for (const link of ['eth0', 'eth1'])
+  for (const index of [0, 1, 2, 3])
+    await output('ip', ['-netns', namespace, 'link', 'delete', `uctap${index}`]);
+  for (const link of ['eth0', 'eth1', 'peer0', 'peer1'])
     await output('tc', ['-netns', namespace, 'qdisc', 'delete', 'dev', link, 'ingress']);
-  t.equal(await runUcrun([ucrun, ...start(second)]), 0);
+  t.equal(await networkDevices(), untouched);
+  for (const args of [create, start]) t.equal(await runUcrun([ucrun, ...args(second)]), 0);
   const taken = await networkDevices();
   t.match(taken, /\buctap0 uctap1\b/);
-  t.equal(await runUcrun([ucrun, '--root', crunRoot, 'delete', '--force', first]), 0);
+  t.equal(await runUcrun([ucrun, ...remove(first)]), 0);
   t.equal(await networkDevices(), taken);
   await checkRemoved(t, second, 'the second one');
 });

@@ -31,7 +31,7 @@ export function tapBatches(taps: readonly TapCard[], ownerUid: number, mark: str
 }
 
 /**
- * What undoes {@link tapBatches}, however far that came, where the first tap is the container's; tc's lines are first. Removing a device
+ * What undoes {@link tapBatches}, however far that came, where there is a tap of the container's; tc's lines are first. Removing a device
  * removes what hangs on it, and the first one, by which the container is known, is the last. Each line is to be tried, whatever became
  * of those before it.
  */
