@@ -57,8 +57,8 @@ export interface NetworkIntent {
   /** The passt that is to join the guest, an absolute path; undefined: another way was asked for. */
   readonly passt: string | undefined;
   readonly ports: readonly PortMapping[];
-  /** Whether the guest is told no address; undefined if an older ucrun made the container. */
-  readonly asksForAddress?: boolean | undefined;
+  /** Whether the guest is told its address; undefined if an older ucrun made the container. */
+  readonly isToldAddress?: boolean | undefined;
   /** The host file that is the container's /etc/resolv.conf. */
   readonly resolvConf: string | undefined;
   /** The one that is its /etc/hosts, where the guest is to be told of it; undefined also of containers that an older ucrun made. */

@@ -159,7 +159,7 @@ function networkIntent(
     hasTun: findDevice('/dev/net/tun') !== undefined,
     hasVhost: canOpenDevice('/dev/vhost-net'),
     ports,
-    asksForAddress: guests[definition.guest].asksForAddress?.(definition.cmdline) === true,
+    isToldAddress: guests[definition.guest].isToldAddress?.(definition.cmdline) ?? true,
     passt: mode === 'passt' ? findPasst(config.vmm.passt, env.PATH) : undefined,
     resolvConf: spec.mounts.find(isResolvConf)?.source,
     // In a root that is the container's own the file is in its place.

@@ -133,7 +133,7 @@ function planFor(
     hasIpv6: hasGlobalIpv6(readTextIfThere(`/proc/${pid}/net/if_inet6`) ?? ''),
     hasVhost: intent.hasVhost,
     ports: intent.ports,
-    asksForAddress: intent.asksForAddress === true,
+    isToldAddress: intent.isToldAddress !== false,
     nameServers: parseNameServers(resolvConf ?? ''),
     guest: machine.guest,
     abilities: guests[machine.guest].network,

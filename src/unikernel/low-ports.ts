@@ -17,8 +17,8 @@ export interface LowPortRequest {
   readonly isShared: boolean;
   readonly isRootless: boolean;
   readonly hasTun: boolean;
-  /** Whether the guest is told no address; undefined: it is. */
-  readonly asksForAddress?: boolean | undefined;
+  /** Whether the guest is told its address, as it is where nobody says. */
+  readonly isToldAddress?: boolean | undefined;
   readonly ports: readonly PortMapping[];
   /** The engine's own value for the container. */
   readonly engineStart: string | undefined;
@@ -44,11 +44,11 @@ export function planPortStart(request: LowPortRequest): number | undefined {
 
 /** Known before the namespace is there, as the one case that depends on what is in it is that of a tap that another unikernel has. */
 function listensItself(request: LowPortRequest): boolean {
-  const { mode, isHostNetwork, isShared, isRootless, hasTun, asksForAddress } = request;
+  const { mode, isHostNetwork, isShared, isRootless, hasTun, isToldAddress } = request;
   return (
     mode === 'user' ||
     mode === 'passt' ||
-    (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun || asksForAddress === true))
+    (mode === 'auto' && (isHostNetwork || isShared || isRootless || !hasTun || isToldAddress === false))
   );
 }
 

@@ -242,7 +242,7 @@ t.test("docs/guests.md has the limits of the guests' command lines", async (t) =
 const anywhere = {
   isShared: false,
   isRootless: false,
-  asksForAddress: false,
+  isToldAddress: true,
   hasTun: true,
   hasIpv6: false,
   hasVhost: false,

@@ -23,7 +23,7 @@ t.test("planPortStart() is the lowest outer port in a namespace of the container
   t.equal(start('1023'), 1023);
   t.equal(start('80', { mode: 'auto', isRootless: true }), 80);
   t.equal(start('80', { mode: 'auto', hasTun: false }), 80);
-  t.equal(start('80', { mode: 'auto', asksForAddress: true }), 80);
+  t.equal(start('80', { mode: 'auto', isToldAddress: false }), 80);
 });
 
 t.test('planPortStart() is nothing where everyone may listen, or nobody has to', async (t) => {

@@ -77,8 +77,8 @@ export interface GuestSupport {
   readonly volumes: { readonly shares: readonly ShareDriver[]; readonly disk: boolean };
   /** What it can do with its network. */
   readonly network: NetworkAbilities;
-  /** Whether a guest with such a command line, or template of one, is told no address and can but ask for it; never if left out. */
-  asksForAddress?(cmdline: string): boolean;
+  /** Whether a guest with such a command line, or template of one, is told its address; always if left out. */
+  isToldAddress?(cmdline: string): boolean;
   /** Whether the first word of an image's command is but the program's name, which the guest is not told. */
   readonly dropsProgramName: boolean;
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */

@@ -27,7 +27,7 @@ export const raw: GuestSupport = {
   roots: ['initrd', 'disk'],
   volumes: { shares: [], disk: true },
   network: { cards: mostCards, ipv6: true, multiqueue: false },
-  asksForAddress: (cmdline) => !/\{ipv[46](?::[1-9])?\}/.test(cmdline),
+  isToldAddress: (cmdline) => /\{ipv[46](?::[1-9])?\}/.test(cmdline),
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

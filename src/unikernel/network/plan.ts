@@ -20,8 +20,8 @@ export interface NetworkRequest {
   /** Whether the host's kernel can carry the frames of a tap by itself. */
   readonly hasVhost: boolean;
   readonly ports: readonly PortMapping[];
-  /** The guest is told no address: it asks DHCP, which nobody on a container's network answers. */
-  readonly asksForAddress: boolean;
+  /** Else it has to ask DHCP, which nobody on a container's network answers. */
+  readonly isToldAddress: boolean;
   /** Those of the container's resolv.conf. */
   readonly nameServers: readonly string[];
   /** The guest's type, as messages name it. */
@@ -79,12 +79,12 @@ function obstacleToTap(
 
 /** Why there had better be none. */
 function reasonAgainstTap(
-  { isShared, asksForAddress, nameServers }: NetworkRequest,
+  { isShared, isToldAddress, nameServers }: NetworkRequest,
   links: readonly Link[],
 ): string | undefined {
   if (isShared) return 'other containers are in this network namespace';
   // Where the engine gives no address either, the network may have somebody who does.
-  if (asksForAddress && links.some(({ ipv4, ipv6 }) => ipv4.length + ipv6.length > 0))
+  if (!isToldAddress && links.some(({ ipv4, ipv6 }) => ipv4.length + ipv6.length > 0))
     return 'its command line has no place for an address, such as {ipv4}, so that it has to ask for one';
   const [server] = nameServers;
   if (server !== undefined && nameServers.every((address) => address.startsWith('127.')))

@@ -98,15 +98,15 @@ t.test('raw.commandLine() refuses more than a page, counted in bytes', async (t)
   }
 });
 
-t.test('raw.asksForAddress() is so where no placeholder is an address', async (t) => {
-  const cases: readonly [cmdline: string, asks: boolean][] = [
-    ['', true],
-    ['ip=dhcp port={port} {args}', true],
-    ['gw={ipv4_gateway} {ipv4_prefix} {mac}', true],
-    ['{ipv5} {ipv4:0} ipv4', true],
-    ['ip={ipv4}/{ipv4_prefix}', false],
-    ['{ipv6}', false],
-    ['a={ipv4:2}', false],
+t.test('raw.isToldAddress() is so where a placeholder is an address', async (t) => {
+  const cases: readonly [cmdline: string, isTold: boolean][] = [
+    ['', false],
+    ['ip=dhcp port={port} {args}', false],
+    ['gw={ipv4_gateway} {ipv4_prefix} {mac}', false],
+    ['{ipv5} {ipv4:0} ipv4', false],
+    ['ip={ipv4}/{ipv4_prefix}', true],
+    ['{ipv6}', true],
+    ['a={ipv4:2}', true],
   ];
-  for (const [cmdline, asks] of cases) t.equal(raw.asksForAddress?.(cmdline), asks, cmdline);
+  for (const [cmdline, isTold] of cases) t.equal(raw.isToldAddress?.(cmdline), isTold, cmdline);
 });

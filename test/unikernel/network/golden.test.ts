@@ -31,7 +31,7 @@ function described(name: string, guest: GuestKind, change: { readonly mode: 'aut
     hasTun: true,
     hasIpv6: name === 'cloud',
     hasVhost: false,
-    asksForAddress: false,
+    isToldAddress: true,
     ports: [{ host: 8080, guest: 80, protocol: 'tcp' }],
     nameServers: ['10.88.0.1', 'fd00::53'],
     guest,

@@ -36,7 +36,7 @@ const usual: NetworkRequest = {
   hasIpv6: false,
   hasVhost: false,
   ports,
-  asksForAddress: false,
+  isToldAddress: true,
   nameServers: ['10.88.0.1'],
   guest: 'raw',
   abilities: { cards: 8, ipv6: true, multiqueue: false },
@@ -400,7 +400,7 @@ t.test('planNetwork() says why a guest has the user stack where one would expect
     [{ facts: silent }, 'its interface "eth0" has no ARP, by which a guest would be found'],
     [{ nameServers: ['127.0.0.11'] }, 'its name server 127.0.0.11 is inside the network namespace'],
     [
-      { asksForAddress: true },
+      { isToldAddress: false },
       'its command line has no place for an address, such as {ipv4}, so that it has to ask for one',
     ],
   ];
@@ -411,10 +411,10 @@ t.test('planNetwork() says why a guest has the user stack where one would expect
   t.throws(() => planNetwork({ ...usual, facts: silent, mode: 'tap' }), { code: 'NETWORK_UNSUPPORTED' });
   t.equal(planNetwork({ ...usual, nameServers: ['127.0.0.11', '1.1.1.1'] }).kind, 'tap');
   t.equal(planNetwork({ ...usual, nameServers: ['127.0.0.11'], mode: 'tap' }).kind, 'tap');
-  t.equal(planNetwork({ ...usual, asksForAddress: true, mode: 'tap' }).kind, 'tap');
+  t.equal(planNetwork({ ...usual, isToldAddress: false, mode: 'tap' }).kind, 'tap');
   const noAddress = { links: [ether('eth0')], routes: [], hasRules: false };
   t.equal(
-    planNetwork({ ...usual, asksForAddress: true, facts: noAddress }).kind,
+    planNetwork({ ...usual, isToldAddress: false, facts: noAddress }).kind,
     'tap',
     'as the engine has none',
   );
