@@ -158,9 +158,15 @@ function systemConfinement({ settings, plan }: MachineRecord, facts: UnitFacts):
     ['CapabilityBoundingSet', capability],
     ['AmbientCapabilities', capability],
     ['DevicePolicy', 'closed'],
-    ...(devices.length === 0
-      ? [['PrivateDevices', 'yes'] as const]
-      : devices.map((device) => ['DeviceAllow', `${device} rw`] as const)),
+    // Of the host's devices it sees those alone. That one is missing QEMU says better than systemd.
+    ['PrivateDevices', 'yes'],
+    ...devices.flatMap(
+      (device) =>
+        [
+          ['DeviceAllow', `${device} rw`],
+          ['BindPaths', `-${device}`],
+        ] as const,
+    ),
     ['ProtectSystem', 'strict'],
     ['ProtectHome', 'tmpfs'],
     ['PrivateTmp', 'yes'],
