@@ -6,16 +6,18 @@ import type { MachineRecord, MachineSettings, MachineSource, ManagerKind } from 
  * As containers have it, with what a service manager adds: `starting` until the machine is ready, `restarting` between two runs,
  * `waiting` for a connection that starts it.
  */
-export type MachineStatus =
-  | 'created'
-  | 'starting'
-  | 'running'
-  | 'paused'
-  | 'stopping'
-  | 'restarting'
-  | 'waiting'
-  | 'exited'
-  | 'broken';
+export const machineStatuses = [
+  'created',
+  'starting',
+  'running',
+  'paused',
+  'stopping',
+  'restarting',
+  'waiting',
+  'exited',
+  'broken',
+] as const;
+export type MachineStatus = (typeof machineStatuses)[number];
 
 /** A machine as it is now. */
 export interface Machine {

@@ -34,7 +34,11 @@ export async function withEach(
       const known = asRuntimeError(error);
       if (known === undefined) throw error;
       status = 1;
-      writeSync(2, `ucrun: ${known.message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`);
+      // Which of them it was: not every error has the machine's name.
+      const message = known.message.includes(`"${name}"`)
+        ? known.message
+        : `machine "${name}": ${known.message}`;
+      writeSync(2, `ucrun: ${message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`);
     }
   }
   return status;

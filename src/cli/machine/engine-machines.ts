@@ -30,7 +30,7 @@ export function engineMachines(stateRoot: string): readonly EngineMachine[] {
     const record = recordOf(paths);
     if (record === undefined) return [];
     const pid = runningInit(record);
-    const { machine, network, annotations } = record;
+    const { machine, annotations } = record;
     return [
       {
         name: nameOf(annotations) ?? id.slice(0, 12),
@@ -40,8 +40,10 @@ export function engineMachines(stateRoot: string): readonly EngineMachine[] {
         pid,
         memoryMiB: machine.memoryMiB,
         cpus: machine.cpus,
-        ports: record.joined?.kind === 'user' ? network.ports : [],
-        created: statSync(paths.record).birthtime.toISOString(),
+        // On a tap the ports are the container's, and the engine has published them.
+        ports: record.joined?.kind === 'user' || record.joined?.kind === 'passt' ? record.joined.ports : [],
+        // It may be gone by now.
+        created: (statSync(paths.record, { throwIfNoEntry: false })?.birthtime ?? new Date()).toISOString(),
         labels: annotations,
       },
     ];

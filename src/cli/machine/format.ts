@@ -42,16 +42,27 @@ export function fillTemplate(
   return table([heading, ...lines].map((line) => line.split('\t')));
 }
 
-/** @throws RuntimeError USAGE */
+/**
+ * @param values what a key can be, where that is known: any other would leave an empty list, and nobody would know why
+ * @throws RuntimeError USAGE
+ */
 export function parseFilters(
   texts: readonly string[],
   keys: readonly string[],
+  values: Readonly<Partial<Record<string, readonly string[]>>> = {},
 ): readonly { readonly key: string; readonly value: string }[] {
   return texts.map((text) => {
     const [, key = '', value = ''] = /^([a-z]+)=(.*)$/s.exec(text) ?? [];
-    if (keys.includes(key)) return { key, value };
-    throw new RuntimeError('USAGE', `option --filter is "${text}"`, {
-      hint: `write KEY=VALUE; keys: ${keys.join(', ')}`,
+    if (!keys.includes(key)) {
+      throw new RuntimeError('USAGE', `option --filter is "${text}"`, {
+        hint: `write KEY=VALUE; keys: ${keys.join(', ')}`,
+      });
+    }
+    const known = values[key];
+    if (known === undefined || known.includes(value)) return { key, value };
+    const near = nearest(value, known);
+    throw new RuntimeError('USAGE', `option --filter is "${text}", and no ${key} is "${value}"`, {
+      hint: near === undefined ? `it can be ${known.join(', ')}` : `did you mean "${near}"?`,
     });
   });
 }

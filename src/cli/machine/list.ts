@@ -1,5 +1,6 @@
 import { formatBytes, formatMiB } from '../../base/size.ts';
-import type { Machine } from '../../machine/service.ts';
+import { type Machine, machineStatuses } from '../../machine/service.ts';
+import { guestKinds } from '../../unikernel/guests/guest.ts';
 import type { PortMapping } from '../../unikernel/ports.ts';
 import { ageText, table } from '../table.ts';
 import type { MachineContext } from './context.ts';
@@ -61,7 +62,7 @@ export async function listMachines(
   options: ListOptions,
   now: number,
 ): Promise<string> {
-  const filters = parseFilters(options.filter, filterKeys);
+  const filters = parseFilters(options.filter, filterKeys, { status: machineStatuses, guest: guestKinds });
   const own = (await machines.list()).map((machine) => fromMachine(machine, now));
   const others = options.engines ? engineMachines(host.stateRoot).map((found) => fromEngine(found, now)) : [];
   const wanted = [...own, ...others].filter((machine) =>

@@ -27,6 +27,17 @@ t.test('parseFilters()', async (t) => {
     { key: 'label', value: 'a=b' },
   ]);
   t.throws(() => parseFilters(['nmae=x'], ['name']), { code: 'USAGE' });
+  const values = { status: ['running', 'exited'] };
+  t.strictSame(parseFilters(['status=exited'], ['status'], values), [{ key: 'status', value: 'exited' }]);
+  t.throws(() => parseFilters(['status=runing'], ['status'], values), {
+    code: 'USAGE',
+    message: /no status is "runing"/,
+    hint: 'did you mean "running"?',
+  });
+  t.throws(() => parseFilters(['status=up'], ['status'], values), {
+    code: 'USAGE',
+    hint: 'it can be running, exited',
+  });
 });
 
 t.test('parseTime()', async (t) => {
