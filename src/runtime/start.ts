@@ -18,7 +18,7 @@ import { parseNameServers } from '../unikernel/resolv-conf.ts';
 import { sandboxPaths } from '../unikernel/sandbox-paths.ts';
 import type { SandboxServer } from '../unikernel/sandbox-server.ts';
 import type { Call, ContainerCall } from './container.ts';
-import { planWithHosts } from './guest-hosts.ts';
+import { planWithNames } from './guest-names.ts';
 import { type ContainerRecord, readRecord, writeRecord } from './record.ts';
 import { describeScope } from './scope-description.ts';
 import type { StatePaths } from './state-dir.ts';
@@ -45,7 +45,7 @@ export function prepareLaunch(call: Call, paths: StatePaths, created: ContainerR
   const namespacePath = record.network.namespacePath ?? `/proc/${pid}/ns/net`;
   // A start that failed half-way may have left taps.
   if (record.taps !== undefined) removeTaps(namespacePath, record.taps.cards, paths.mark);
-  const network = planWithHosts(record, planFor(record, namespacePath, pid));
+  const network = planWithNames(record, planFor(record, namespacePath, pid));
   call.log('network planned', { ...network });
   if (network.kind === 'user' || network.kind === 'passt') {
     // passt takes both families where the guest has both.

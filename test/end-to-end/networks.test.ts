@@ -187,6 +187,28 @@ t.test('a guest behind the user stack asks over IPv6, and for names, as its cont
   t.match(refused.stderr, /"ucrun\.network" in .* must be "auto"/, 'an image cannot ask for a tap');
 });
 
+t.test('a port that is published at one address of the host is offered there alone', async (t) => {
+  await makeNetwork(t, 'nets-published', '--subnet', '10.91.8.0/24');
+  const options = ['--network', 'nets-published', '--publish', '127.0.0.1:18421:8080'];
+  await startGuest(t, 'nets-one-address', { service: 'hello', options });
+  t.match(await firstAnswer('http://127.0.0.1:18421/'), /"hello"/);
+  await t.rejects(get('http://10.91.8.1:18421/'));
+});
+
+t.test("a Linux guest has its container's search domains, on a tap and behind the user stack", async (t) => {
+  const domains = ['first.example', 'second.example'].flatMap((domain) => ['--dns-search', domain]);
+  for (const network of ['auto', 'user']) {
+    const { status, stdout, stderr } = await runGuest(`nets-search-${network}`, {
+      service: 'linux',
+      options: ['--rm', '--annotation', `ucrun.network=${network}`, ...domains],
+      args: ['cat', '/etc/resolv.conf'],
+    });
+    t.equal(status, 0, stderr);
+    t.match(stdout, /^search first\.example second\.example( .*)?\r?$/m, network);
+    t.match(stdout, /^nameserver /m, network);
+  }
+});
+
 t.test('a raw guest that can only ask DHCP gets an address, and answers at its published port', async (t) => {
   const options = ['--publish', '18420:8080', '--annotation', 'ucrun.cmdline=ip=dhcp port={port}'];
   await startGuest(t, 'nets-dhcp', { service: 'hello', options });

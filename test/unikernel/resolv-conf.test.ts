@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseNameServers } from '../../src/unikernel/resolv-conf.ts';
+import { parseNameServers, parseSearchDomains } from '../../src/unikernel/resolv-conf.ts';
 
 t.test('parseNameServers() takes the name servers in their order', async (t) => {
   const cases: readonly [text: string, servers: readonly string[]][] = [
@@ -10,4 +10,20 @@ t.test('parseNameServers() takes the name servers in their order', async (t) => 
     ['#nameserver 1.1.1.1\n; nameserver 2.2.2.2\nnameserver\nnameservers 3.3.3.3\n', []],
   ];
   for (const [text, servers] of cases) t.strictSame(parseNameServers(text), servers, JSON.stringify(text));
+});
+
+t.test('parseSearchDomains() takes the domains of the last line that has any', async (t) => {
+  const many = Array.from({ length: 40 }, (_, index) => `d${index}.example`);
+  const cases: readonly [text: string, domains: readonly string[]][] = [
+    ['', []],
+    ['nameserver 1.1.1.1\n', []],
+    ['search a.example b\nnameserver 1.1.1.1\n', ['a.example', 'b']],
+    ['domain a\nsearch  b\tc_d.example.  # comment\r\n', ['b', 'c_d.example.']],
+    ['search a\ndomain b\n', ['b']],
+    ['search .\n', []],
+    ['#search a\n;search b\nsearch\nsearching c\n', []],
+    ['search a,b "c" -d e- ;f\n', []],
+    [`search ${many.join(' ')}\n`, many.slice(0, 22)],
+  ];
+  for (const [text, domains] of cases) t.strictSame(parseSearchDomains(text), domains, JSON.stringify(text));
 });

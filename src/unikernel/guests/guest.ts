@@ -79,6 +79,8 @@ export interface GuestSupport {
   readonly network: NetworkAbilities;
   /** Whether a guest with such a command line, or template of one, is told its address; always if left out. */
   isToldAddress?(cmdline: string): boolean;
+  /** Whether it can be told the domains that are tried behind a name. */
+  readonly takesSearchDomains?: boolean;
   /** Whether the first word of an image's command is but the program's name, which the guest is not told. */
   readonly dropsProgramName: boolean;
   /** Where the guest reads what it is told: from its command line, or as Nanos does, from its own disk. */

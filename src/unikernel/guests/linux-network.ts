@@ -17,7 +17,7 @@ export interface LinuxNetworkWords {
 /**
  * The kernel's `ip=` sets one address, and ignores all but the last of several. So it has the first IPv4 address of the first card,
  * with its gateway if that is in the card's network, where the kernel wants it to be. All that is left goes to init: a list of
- * entries, with semicolons between, of words with commas between. An entry's first word is the interface, `dns` or `host`.
+ * entries, with semicolons between, of words with commas between. An entry's first word is the interface, `dns`, `search` or `host`.
  *
  *     eth0,fd00::2/64,default>fd00::1;eth1,10.89.5.2/24,10.1.0.0/16>10.89.5.9,10.9.0.0/16>;dns,fd00::53
  *
@@ -30,6 +30,7 @@ export function linuxNetworkWords(
 ): LinuxNetworkWords {
   if (network === undefined) return { ip: undefined, more: undefined };
   const [first] = network.cards;
+  const { search = [] } = network;
   const servers = network.nameServers.slice(0, mostNameServers);
   const kernelServers = ipv4NameServers({ ...network, nameServers: servers }).slice(0, 2);
   const ip = first?.ipv4 === undefined ? undefined : kernelWord(first, first.ipv4, kernelServers, hostname);
@@ -42,6 +43,7 @@ export function linuxNetworkWords(
       return words.length === 0 ? [] : [`eth${index}`, ...words];
     }),
     otherServers.length === 0 ? [] : ['dns', ...otherServers],
+    search.length === 0 ? [] : ['search', ...search],
     ip === undefined && name !== undefined && network.cards.length > 0 ? ['host', name] : [],
   ].filter((entry) => entry.length > 0);
   return {

@@ -39,6 +39,7 @@ export const linux: GuestSupport = {
   roots: ['initrd', 'disk', '9p'],
   volumes: { shares: ['9p', 'virtiofs'], disk: true },
   network: { cards: mostCards, ipv6: true, multiqueue: true },
+  takesSearchDomains: true,
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

@@ -71,6 +71,8 @@ export interface GuestNetwork {
   /** In the order in which the guest finds them. */
   readonly cards: readonly NetworkCard[];
   readonly nameServers: readonly string[];
+  /** The domains that are tried behind a name, as far as the guest can be told them; undefined: there are none. */
+  readonly search?: readonly string[];
   /** The names of others that no name server knows, as far as the guest can be told them; undefined: there are none. */
   readonly hosts?: readonly HostEntry[];
 }

@@ -34,6 +34,10 @@ t.test('linuxNetworkWords() tells init the rest', async (t) => {
     'a card without an address keeps its place',
   );
   t.equal(words({ nameServers: ['1.1.1.1', 'fd00::53', '2.2.2.2', '3.3.3.3'] }).more, 'dns,fd00::53');
+  t.equal(
+    words({ nameServers: ['fd00::53'], search: ['a.example', 'b'] }).more,
+    'dns,fd00::53;search,a.example,b',
+  );
 });
 
 t.test('linuxNetworkWords() tells init all where the kernel has no word', async (t) => {
