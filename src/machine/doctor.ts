@@ -1,6 +1,10 @@
 import { rmSync } from 'node:fs';
+import { RuntimeError } from '../base/runtime-error.ts';
 import { exists, listDirectory, readTextIfThere } from '../host/files.ts';
 import type { MachineHost } from './host.ts';
+import type { MachineFiles } from './places.ts';
+import type { MachineRecord } from './record.ts';
+import { resolveMachine } from './resolve.ts';
 import type { MachineRouter } from './router.ts';
 import { isThere, readProcess } from './run-state.ts';
 import { isBroken } from './store.ts';
@@ -13,6 +17,7 @@ import { isUntouched, machineOfUnit } from './systemd/units.ts';
 export interface Finding {
   readonly kind:
     | 'unreadable'
+    | 'unusable'
     | 'unit-missing'
     | 'unit-edited'
     | 'unit-outdated'
@@ -44,6 +49,14 @@ export async function diagnose(host: MachineHost, machines: MachineRouter): Prom
       continue;
     }
     const files = store.files(name);
+    const problem = problemOf(host, found, files);
+    if (problem !== undefined)
+      findings.push({
+        kind: 'unusable',
+        name,
+        what: `it cannot be started: ${problem.message}`,
+        remedy: problem.hint ?? `ucrun machine rm ${name}`,
+      });
     if (found.manager === 'ucrun') {
       const qemu = readProcess(files);
       if (exists(files.state) && qemu !== undefined && !isThere(qemu))
@@ -56,6 +69,8 @@ export async function diagnose(host: MachineHost, machines: MachineRouter): Prom
       continue;
     }
     known.add(name);
+    // What its units are to be nobody knows.
+    if (problem !== undefined) continue;
     const edited = editedUnits(units, name);
     const wanted = machines.systemd.unitsOf(found);
     const missing = wanted.filter((unit) => !exists(`${units}/${unit.name}`));
@@ -96,6 +111,21 @@ export async function diagnose(host: MachineHost, machines: MachineRouter): Prom
     });
   }
   return findings;
+}
+
+/** What is wrong with what a machine is made of. One such machine keeps no other from being looked at. */
+function problemOf(
+  host: MachineHost,
+  record: MachineRecord,
+  files: Pick<MachineFiles, 'registry'>,
+): RuntimeError | undefined {
+  try {
+    resolveMachine(host, record, files);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RuntimeError) return error;
+    throw error;
+  }
 }
 
 /** @returns whether it was repaired; what somebody has changed by hand is for that one to decide */

@@ -106,11 +106,13 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.match(await machines.waitForStatus('front', 'exited'), { exitStatus: 0 }, 'it goes with it, too');
   });
 
-  await subtest('the first connection starts a machine, and idleness stops it', ['idle'], async (t) => {
+  await subtest('the first connection starts a machine, and idleness stops it', ['idle', 'late'], async (t) => {
     const port = ['--port', '18302:8080', '--activate', '--idle-timeout', '2s'];
     await machines.create('idle', [...port, 'hello']);
     await machines.do('start', 'idle');
     t.equal(await show('idle', 'MainPID'), '0', 'there is no QEMU yet');
+    await machines.create('late', ['--port', '18302:8080', '--activate', 'hello']);
+    t.match(await machines.run('start', 'late'), { status: 1, stderr: /port 18302\/tcp is taken/ });
     const answer = await system.output(['curl', '--silent', '--max-time', '60', 'http://127.0.0.1:18302/']);
     t.match(JSON.parse(answer), { requests: 1 }, 'the first request is answered');
     t.equal(await show('idle', 'ActiveState'), 'active');

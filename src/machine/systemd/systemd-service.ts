@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { exists, writeFileAtomic } from '../../host/files.ts';
+import { requireFreePorts } from '../../host/free-ports.ts';
 import { processStartTime } from '../../host/processes.ts';
 import { guests } from '../../unikernel/guests/index.ts';
 import { kvmGroup, needsLowPorts } from '../device-access.ts';
@@ -79,6 +80,9 @@ export class SystemdMachineService implements MachineService {
       throw new RuntimeError('MACHINE_STATE', `machine "${name}" is running already`);
     }
     const unit = record.settings.activation === undefined ? serviceName(name) : socketName(name);
+    // systemd, which is to listen there, would not say which port it is.
+    if (record.settings.activation !== undefined)
+      requireFreePorts(record.plan.ports, { net: '/proc/self/net', address: '::', option: '--port ' });
     await this.#systemctl.attempt(['reset-failed', serviceName(name)]);
     const { isDone, words } = await this.#systemctl.attempt(['start', unit]);
     if (!isDone) {
