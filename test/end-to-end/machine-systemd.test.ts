@@ -106,7 +106,7 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.match(await machines.waitForStatus('front', 'exited'), { exitStatus: 0 }, 'it goes with it, too');
   });
 
-  await subtest('the first connection starts a machine, and idleness stops it', ['idle', 'late'], async (t) => {
+  await subtest('a first connection starts a machine, and idleness stops it', ['idle', 'late'], async (t) => {
     const port = ['--port', '18302:8080', '--activate', '--idle-timeout', '2s'];
     await machines.create('idle', [...port, 'hello']);
     await machines.do('start', 'idle');

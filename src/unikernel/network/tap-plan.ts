@@ -1,4 +1,5 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
+import type { PortMapping } from '../ports.ts';
 import type { Link, NamespaceFacts, Route } from './facts.ts';
 import { isInNetwork, isIpv6 } from './ip-address.ts';
 import {
@@ -24,6 +25,7 @@ export interface TapRequest {
   readonly links: readonly Link[];
   readonly facts: NamespaceFacts;
   readonly nameServers: readonly string[];
+  readonly ports: readonly PortMapping[];
   /** The guest's type, as messages name it. */
   readonly guest: string;
   readonly abilities: NetworkAbilities;
@@ -65,9 +67,20 @@ export function planTaps(request: TapRequest): TapPlan {
         : [
             `${leftOut.join(', ')} left out, as a guest of type "${guest}" has ${cardCount(abilities.cards)}`,
           ]),
+      ...portNotes(request.ports),
       ...(facts.hasRules ? ["routing rules left out: the guest has the main table's routes"] : []),
     ],
   };
+}
+
+/** Nobody passes on what comes to a port: those that a guest serves are all there are. */
+function portNotes(ports: readonly PortMapping[]): readonly string[] {
+  return ports
+    .filter(({ host, guest }) => host !== guest)
+    .map(
+      ({ host, guest, protocol }) =>
+        `port ${host}/${protocol} leads nowhere, as on a tap the guest is reached at its own, ${guest}/${protocol}`,
+    );
 }
 
 function cardCount(count: number): string {

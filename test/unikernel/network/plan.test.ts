@@ -26,7 +26,7 @@ const ether = (name: string, change: Partial<Link> = {}): Link => ({
 /** The namespace of a pod in which another unikernel has its tap. */
 const taken: NamespaceFacts = { ...bridge, links: [...bridge.links, ether('uctap0')] };
 
-const ports = [{ host: 8080, guest: 80, protocol: 'tcp' }] as const;
+const ports = [{ host: 8080, guest: 8080, protocol: 'tcp' }] as const;
 const usual: NetworkRequest = {
   mode: 'auto',
   facts: bridge,
@@ -386,6 +386,14 @@ t.test('planNetwork() says why there can be no tap', async (t) => {
       reason,
     );
   }
+});
+
+t.test('planNetwork() says that on a tap an outer port leads nowhere', async (t) => {
+  const mapped = [{ host: 8080, guest: 80, protocol: 'tcp' }] as const;
+  t.strictSame(planNetwork({ ...usual, ports: mapped }).notes, [
+    'port 8080/tcp leads nowhere, as on a tap the guest is reached at its own, 80/tcp',
+  ]);
+  t.strictSame(planNetwork({ ...usual, mode: 'user', ports: mapped }).notes, []);
 });
 
 t.test('planNetwork() says why a guest has the user stack where one would expect a tap', async (t) => {
