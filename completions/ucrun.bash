@@ -42,7 +42,7 @@ _ucrun_machine() {
       update) echo '--all --memory --cpus --port --env --restart --restart-sec --label --force' ;;
       rm) echo '--all --force' ;;
       ps) echo '--all --quiet --latest --format --filter --no-engines' ;;
-      inspect) echo --format ;;
+      inspect) echo '--all --format' ;;
       logs) echo '--follow --since --until --tail --timestamps' ;;
       watch) echo --json ;;
       doctor) echo --fix ;;

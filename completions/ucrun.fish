@@ -136,7 +136,7 @@ complete -c ucrun -n $first_of_machine -a doctor -d 'find what does not fit toge
 complete -c ucrun -n $machine -l system -d "the host's machines"
 complete -c ucrun -n $machine -l user -d "the user's machines"
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from start stop restart pause resume update rm inspect logs watch enable disable" -a '(__ucrun_machines)' -d machine
-complete -c ucrun -n "$machine; and __fish_seen_subcommand_from start stop restart pause resume update rm ps enable disable" -s a -l all -d 'all machines'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from start stop restart pause resume update rm ps inspect enable disable" -s a -l all -d 'all machines'
 set -l news "$machine; and __fish_seen_subcommand_from run create"
 complete -c ucrun -n $news -a '(__ucrun_names)' -d unikernel
 complete -c ucrun -n $news -F
@@ -178,7 +178,8 @@ complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update" -s l -l 
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from update rm" -s f -l force -d 'all the same'
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'only names'
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s l -l latest -d 'only the last'
-complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps inspect" -l format -x -a 'table json yaml' -d 'form'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -l format -x -a 'table json yaml' -d 'form'
+complete -c ucrun -n "$machine; and __fish_seen_subcommand_from inspect" -l format -x -a 'json yaml' -d 'form'
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -s f -l filter -x -d 'KEY=VALUE'
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from ps" -l no-engines -d 'no containers'
 complete -c ucrun -n "$machine; and __fish_seen_subcommand_from logs" -s f -l follow -d 'go on'

@@ -6,7 +6,7 @@ import type { Machine } from '../../machine/service.ts';
 import { type MachineContext, machineContext, type ScopeOptions } from './context.ts';
 import { createMachine } from './create.ts';
 import { doctor } from './doctor.ts';
-import { withEach } from './each.ts';
+import { chosenMachines, withEach } from './each.ts';
 import { inspectMachines } from './inspect.ts';
 import { listMachines } from './list.ts';
 import { showLogs } from './logs.ts';
@@ -295,14 +295,18 @@ export function addMachineCommands(machine: Argv, run: RunMachine, guestArgs: re
         }),
     )
     .command(
-      'inspect <names..>',
+      'inspect [names..]',
       'show all that is known of machines, in JSON',
       (command) =>
-        command
-          .positional('names', { ...nameOperands, demandOption: true })
-          .option('format', { ...single('json, yaml, or a template such as {{.Name}}'), default: 'json' }),
-      async ({ names, format, ...argv }) =>
-        await run(scopeOf(argv), (context) => inspectMachines(context, names, format ?? 'json')),
+        several(command).option('format', {
+          ...single('json, yaml, or a template such as {{.Name}}'),
+          default: 'json',
+        }),
+      async ({ names, all, format, ...argv }) =>
+        await run(scopeOf(argv), async (context) => {
+          const chosen = await chosenMachines(context, names ?? [], { isAsked: all, isMeant: () => true });
+          return await inspectMachines(context, chosen, format ?? 'json');
+        }),
     )
     .command(
       'logs <name>',

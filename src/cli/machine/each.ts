@@ -4,6 +4,12 @@ import type { Machine } from '../../machine/service.ts';
 import { asRuntimeError } from '../report-error.ts';
 import type { MachineContext } from './context.ts';
 
+/** What `--all` stands for. */
+export interface AllMachines {
+  readonly isAsked: boolean;
+  readonly isMeant: (machine: Machine) => boolean;
+}
+
 /**
  * Do something with several machines, each by itself: one that fails keeps no other from it. A line each, with the name of what was
  * done on stdout and what failed on stderr.
@@ -11,22 +17,13 @@ import type { MachineContext } from './context.ts';
  * @returns the exit status: 1 if one has failed
  */
 export async function withEach(
-  { machines }: MachineContext,
+  context: MachineContext,
   names: readonly string[],
-  all: { readonly isAsked: boolean; readonly isMeant: (machine: Machine) => boolean },
+  all: AllMachines,
   work: (name: string) => Promise<readonly string[] | undefined>,
 ): Promise<number> {
-  const chosen = all.isAsked ? (await machines.list()).filter(all.isMeant).map(({ name }) => name) : names;
-  if (all.isAsked && names.length > 0)
-    throw new RuntimeError('USAGE', `option --all and the name "${names[0]}" exclude each other`, {
-      hint: 'leave one of them out',
-    });
-  if (!all.isAsked && names.length === 0)
-    throw new RuntimeError('USAGE', 'this needs the name of a machine', {
-      hint: 'name one or more, or say --all',
-    });
   let status = 0;
-  for (const name of new Set(chosen)) {
+  for (const name of await chosenMachines(context, names, all)) {
     try {
       const lines = (await work(name)) ?? [];
       writeSync(1, [name, ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join(''));
@@ -42,4 +39,24 @@ export async function withEach(
     }
   }
   return status;
+}
+
+/**
+ * The machines that a command is about, each once.
+ * @throws RuntimeError USAGE if it names none, or some and all
+ */
+export async function chosenMachines(
+  { machines }: MachineContext,
+  names: readonly string[],
+  all: AllMachines,
+): Promise<ReadonlySet<string>> {
+  if (all.isAsked && names.length > 0)
+    throw new RuntimeError('USAGE', `option --all and the name "${names[0]}" exclude each other`, {
+      hint: 'leave one of them out',
+    });
+  if (!all.isAsked && names.length === 0)
+    throw new RuntimeError('USAGE', 'this needs the name of a machine', {
+      hint: 'name one or more, or say --all',
+    });
+  return new Set(all.isAsked ? (await machines.list()).filter(all.isMeant).map(({ name }) => name) : names);
 }

@@ -7,7 +7,7 @@ import { fillTemplate } from './format.ts';
 /** `machine inspect`: what is known of machines, in a list; one that is not there keeps no other from being shown. */
 export async function inspectMachines(
   { machines }: MachineContext,
-  names: readonly string[],
+  names: Iterable<string>,
   format: string,
 ): Promise<number> {
   let status = 0;

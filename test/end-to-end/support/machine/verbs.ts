@@ -169,6 +169,10 @@ export const verbRows: readonly VerbRow[] = [
       ]);
       t.match(await machines.do('ps', ...filters, '--format', 'yaml'), new RegExp(`^- name: ${name}$`, 'm'));
       t.equal(await machines.do('ps', ...filters, '--filter', 'status=running', '--quiet'), '');
+      const all = (await machines.do('inspect', '--all', '--format', '{{.Name}}')).split('\n');
+      t.ok(all.includes(name), 'inspect shows all of them, too');
+      t.match(await machines.run('inspect'), { status: 1, stderr: /name one or more, or say --all/ });
+      t.match(await machines.run('ps', '--filter', 'status=runing'), { status: 1, stderr: /did you mean/ });
       t.match(await machines.run('ps', '--format', '{{.Nmae}}'), { status: 1, stderr: /did you mean/ });
     },
   },
