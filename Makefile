@@ -94,6 +94,8 @@ bench: setup build samples ## Measure ucrun beside crun
 
 MAN_PAGES := $(wildcard man/*.1 man/*.5 man/*.8)
 DOCUMENTS := README.md LICENSE etc/config.toml
+# What README.md links to, at the same places beside it.
+DOCUMENT_DIRECTORIES := compose-examples deploy docs
 
 .PHONY: install
 install: build ## Install below $(DESTDIR)$(PREFIX)
@@ -105,6 +107,8 @@ install: build ## Install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 completions/ucrun.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
 	install -D -m 0644 $(EXECUTABLE).licenses "$(DESTDIR)$(DATADIR)/doc/ucrun/third-party-licenses"
 	for file in $(DOCUMENTS); do install -D -m 0644 "$$file" "$(DESTDIR)$(DATADIR)/doc/ucrun/$${file##*/}" || exit; done
+	find $(DOCUMENT_DIRECTORIES) -type f -exec sh -c \
+	  'for file; do install -D -m 0644 "$$file" "$$0/$$file" || exit; done' "$(DESTDIR)$(DATADIR)/doc/ucrun" {} +
 
 .PHONY: uninstall
 uninstall: ## Remove what install put there

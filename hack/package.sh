@@ -182,13 +182,12 @@ $tell_podman
 %preun
 [ "\$1" -eq 0 ] || exit 0
 $tell_no_more
+rmdir --ignore-fail-on-non-empty /var/lib/ucrun/overlays 2>/dev/null || true
 
+# The directories are those that not every system has: whoever is last to have one removes it.
 %files
 $(cd "$root" && find usr -type f -printf '/%p\n' | LC_ALL=C sort)
-%dir /usr/share/doc/ucrun
-%dir /usr/share/ucrun
-%dir /usr/share/ucrun/unikernels
-%dir /usr/share/ucrun/unikernels/hello
+$(cd "$root" && find usr/share/doc/ucrun usr/share/ucrun usr/share/zsh usr/share/fish usr/share/bash-completion -type d -printf '%%dir /%p\n' | LC_ALL=C sort)
 %dir /var/lib/ucrun
 TEXT
   rpmbuild --quiet -bb --define "_topdir $work/rpm" --define "_rpmfilename ucrun.rpm" "$work/ucrun.spec" >"$work/log" 2>&1 || {
