@@ -128,6 +128,11 @@ function problemOf(
   }
 }
 
+/** Whether {@link repair} can do something about it. */
+export function isRepairable({ kind }: Finding): boolean {
+  return kind !== 'unreadable' && kind !== 'unusable' && kind !== 'unit-edited';
+}
+
 /** @returns whether it was repaired; what somebody has changed by hand is for that one to decide */
 export async function repair(host: MachineHost, machines: MachineRouter, finding: Finding): Promise<boolean> {
   const { name } = finding;

@@ -95,6 +95,13 @@ t.test('a user is told what he lacks', { skip: noRootless }, async (t) => {
   t.match(of('subuid'), [{ status: 'ok', found: /ids from/ }]);
   t.match(of('rootless network'), [{ status: 'ok' }]);
   t.match(of('podman'), [{ status: 'ok' }]);
+  t.match(of('machines'), [{ status: 'ok', found: 'none' }]);
+  const machine = join(user.env.HOME ?? '', '.local/share/ucrun/machines/torn');
+  await user.runAs('sh', ['-c', 'mkdir -p "$0" && echo "{" >"$0/machine.json"', machine]);
+  const told = (await user.runAs(runtime, ['doctor'])).stdout;
+  t.match(told, /^warning +machine torn +.*machine\.json.*\n +→ ucrun machine rm --force torn$/m);
+  t.match(await user.runAs(runtime, ['machine', 'rm', '--force', 'torn']), { status: 0, stderr: '' });
+  t.match((await user.runAs(runtime, ['doctor'])).stdout, /^ok +machines +none$/m);
   const bare = await user.runAs('env', ['-u', 'XDG_RUNTIME_DIR', runtime, 'doctor']);
   t.match(bare, { status: 1, stdout: /^PROBLEM +XDG_RUNTIME_DIR +not set\n.*→ log in /m, stderr: '' });
 });

@@ -6,6 +6,7 @@ import { type Check, type CheckStatus, not, ok } from './check.ts';
 import { type DoctorContext, doctorContext } from './context.ts';
 import { engineChecks, installedEngines, needOf } from './engines.ts';
 import { kernelChecks } from './kernel.ts';
+import { machineChecks } from './machines.ts';
 import { programChecks } from './programs.ts';
 import { registryChecks } from './registry.ts';
 import { rootlessChecks } from './rootless.ts';
@@ -24,7 +25,7 @@ export interface DoctorOptions {
  */
 export async function runDoctor({ json, fix }: DoctorOptions, env: NodeJS.ProcessEnv): Promise<number> {
   const context = await doctorContext(env);
-  const checks = allChecks(context, fix);
+  const checks = await allChecks(context, fix);
   const worst = worstOf(checks);
   const text = json
     ? `${JSON.stringify({ status: worst, checks }, undefined, 2)}\n`
@@ -67,7 +68,7 @@ function summary(worst: CheckStatus): string {
   }
 }
 
-function allChecks(context: DoctorContext, fix: boolean): readonly Check[] {
+async function allChecks(context: DoctorContext, fix: boolean): Promise<readonly Check[]> {
   const engines = installedEngines(context);
   return [
     ok('ucrun', `${ucrunVersion()} (${process.execPath})`),
@@ -76,15 +77,19 @@ function allChecks(context: DoctorContext, fix: boolean): readonly Check[] {
     ...kernelChecks(context),
     ...engineChecks(context, engines),
     ...rootlessChecks(context),
-    ...unlessClosed('registry', () => registryChecks(context)),
-    ...unlessClosed('stale state', () => staleCheck(findStale(context), fix)),
+    ...(await unlessClosed('registry', () => registryChecks(context))),
+    ...(await unlessClosed('machines', () => machineChecks(context))),
+    ...(await unlessClosed('stale state', () => staleCheck(findStale(context), fix))),
   ];
 }
 
 /** What this user may not look at is told, and keeps nothing else from being looked at. */
-function unlessClosed(what: string, look: () => readonly Check[]): readonly Check[] {
+async function unlessClosed(
+  what: string,
+  look: () => readonly Check[] | Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
   try {
-    return look();
+    return await look();
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
     return [not('note', what, `this user may not look into ${error.path}`, 'run it as root for that')];

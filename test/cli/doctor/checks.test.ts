@@ -3,6 +3,7 @@ import { type Check, not, ok } from '../../../src/cli/doctor/check.ts';
 import { checkTable } from '../../../src/cli/doctor/command.ts';
 import { engineCheck, needOf } from '../../../src/cli/doctor/engines.ts';
 import { cgroupCheck, deviceCheck, kvmCheck, modulesCheck } from '../../../src/cli/doctor/kernel.ts';
+import { machineFindings } from '../../../src/cli/doctor/machines.ts';
 import { crunCheck, machinesCheck } from '../../../src/cli/doctor/programs.ts';
 import { registryCheck } from '../../../src/cli/doctor/registry.ts';
 import { idsCheck } from '../../../src/cli/doctor/rootless.ts';
@@ -136,6 +137,18 @@ t.test('registryCheck() names what cannot be read', async (t) => {
   t.match(registryCheck([{ name: 'a' }, { name: 'b', problem: 'p' }], ['/r'], '/r'), [
     { status: 'ok', found: '1 of 2 unikernels can be read, in /r' },
     { what: 'unikernel b', status: 'warning', found: 'p', remedy: /ucrun image rm b$/ },
+  ]);
+});
+
+t.test('machineFindings() tells what helps each machine', async (t) => {
+  t.match(machineFindings([], 0), [{ status: 'ok', found: 'none' }]);
+  t.match(machineFindings([], 2), [{ status: 'ok', found: '2' }]);
+  const findings = (['unit-missing', 'unit-edited'] as const).map(
+    (kind) => ({ kind, name: kind, what: 'w', remedy: 'r' }) as const,
+  );
+  t.strictSame(machineFindings(findings, 2), [
+    not('warning', 'machine unit-missing', 'w', 'ucrun machine doctor --fix'),
+    not('warning', 'machine unit-edited', 'w', 'r'),
   ]);
 });
 
