@@ -29,8 +29,11 @@ export function readForeignText(path: string): string | undefined {
   } catch (cause) {
     if (isErrno(cause, 'ENOENT', 'ENOTDIR')) return undefined;
     if (cause instanceof TypeError)
-      throw new RuntimeError('HOST_FAILED', `${path} is not a text in UTF-8`, { cause });
-    throw new RuntimeError('HOST_FAILED', `cannot read ${path}`, { cause, hint: 'run the command as root' });
+      throw new RuntimeError('HOST_FAILED', `${path} is not a text in UTF-8`, {
+        cause,
+        hint: 'iconv --to-code=UTF-8 makes one of it; nothing was changed',
+      });
+    throw failed('read', path, cause);
   }
 }
 
@@ -58,10 +61,7 @@ export function replaceText(path: string, text: string): readonly string[] {
     return made;
   } catch (cause) {
     rmSync(beside, { force: true });
-    throw new RuntimeError('HOST_FAILED', `cannot write ${place}`, {
-      cause,
-      hint: 'run the command as root',
-    });
+    throw failed('write', place, cause);
   }
 }
 
@@ -73,10 +73,7 @@ export function removeText(path: string, directories: readonly string[]): void {
   try {
     rmSync(path, { force: true });
   } catch (cause) {
-    throw new RuntimeError('HOST_FAILED', `cannot remove ${path}`, {
-      cause,
-      hint: 'run the command as root',
-    });
+    throw failed('remove', path, cause);
   }
   for (const directory of [...directories].reverse()) {
     try {
@@ -99,6 +96,33 @@ function placeOf(path: string): string {
     });
   }
 }
+
+/** What was to be done with a file and is not possible, with what helps against just that. @see errno(3) */
+function failed(action: 'read' | 'write' | 'remove', path: string, cause: unknown): RuntimeError {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  const [why, hint] = reasons[code] ?? [code, undefined];
+  return new RuntimeError('HOST_FAILED', `cannot ${action} ${path}: ${why}`, { cause, hint });
+}
+
+const asRoot = ['permission denied', 'run the command as root'] as const;
+const reasons: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  EACCES: asRoot,
+  EPERM:
+    process.geteuid?.() === 0
+      ? [
+          'not even root may',
+          'see with lsattr whether it or its directory is immutable: chattr -i lets it be changed',
+        ]
+      : asRoot,
+  EISDIR: ['it is a directory', 'a file belongs there: move the directory away'],
+  ELOOP: ['its link leads to itself', 'remove the link'],
+  EROFS: [
+    'the file system is read-only',
+    'mount it for writing, or change the file where the image of this host is made',
+  ],
+  EBUSY: ['something is mounted there', 'change the file that is mounted there, where it comes from'],
+  ENOSPC: ['the disk is full', 'make room'],
+};
 
 function makeParents(directory: string): readonly string[] {
   const missing: string[] = [];

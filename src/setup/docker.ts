@@ -22,9 +22,12 @@ interface DaemonConfig {
  */
 export function dockerConfig({ ucrun, isDefault }: Wish, { path, text }: ConfigText): string {
   const start = text.trim() === '' ? '{}\n' : text;
-  checkDaemonJson(start, path);
+  const before = checkDaemonJson(start, path).runtimes?.ucrun;
   const named = isDefault ? set(start, ['default-runtime'], 'ucrun') : start;
-  return set(named, ['runtimes', 'ucrun'], { path: ucrun });
+  // Whoever has told docker of it by hand may have added arguments.
+  return isObject(before)
+    ? set(named, ['runtimes', 'ucrun', 'path'], ucrun)
+    : set(named, ['runtimes', 'ucrun'], { path: ucrun });
 }
 
 /**

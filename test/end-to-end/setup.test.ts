@@ -132,6 +132,33 @@ t.test('a setting that podman does not take is taken back', async (t) => {
   t.strictSame(await readdir(records), []);
 });
 
+t.test('a file that even root cannot write stays as it is, and the message says why', async (t) => {
+  const place = join(folder, 'closed');
+  const file = join(place, 'containers.conf');
+  const original = '[engine]\nnum_locks = 2048\n';
+  await mkdir(place);
+  await output('mount', ['-t', 'tmpfs', 'tmpfs', place]);
+  t.teardown(() => output('umount', [place]));
+  await writeFile(file, original);
+  const call = () => run(ucrun, ['setup', 'podman'], { env: { CONTAINERS_CONF: file } });
+  await output('mount', ['--bind', file, file]);
+  t.match(await call(), {
+    status: 1,
+    stdout: '',
+    stderr: `ucrun: cannot write ${file}: something is mounted there\nhint: `,
+  });
+  await output('umount', [file]);
+  await output('mount', ['-o', 'remount,ro', place]);
+  t.match(await call(), {
+    status: 1,
+    stdout: '',
+    stderr: `ucrun: cannot write ${file}: the file system is read-only\nhint: `,
+  });
+  t.equal(await readFile(file, 'utf8'), original);
+  t.strictSame(await readdir(place), ['containers.conf']);
+  t.strictSame(await readdir(records), []);
+});
+
 t.test('a user has podman set up for himself alone', { skip: noRootless }, async (t) => {
   const user = await startRootless(7);
   t.teardown(() => user.stop());

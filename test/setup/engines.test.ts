@@ -122,6 +122,11 @@ t.test('dockerConfig() begins a file, and refuses what docker does not read', as
   });
   t.equal(dockerRuntime({ path, text }), '/usr/bin/ucrun');
   t.ok(isDockerDefault({ path, text }));
+  const byHand = '{"runtimes": {"ucrun": {"path": "/opt/ucrun", "runtimeArgs": ["--debug"]}}}';
+  const kept = dockerConfig(wish, { path, text: byHand });
+  t.equal(kept, byHand.replace('/opt', '/usr/bin'), 'what was added by hand stays');
+  const back = withoutUcrunInDocker({ path, text: `${kept}\n` }, byHand, kept);
+  t.strictSame(JSON.parse(back ?? ''), JSON.parse(byHand));
   for (const [wrong, message] of [
     ['{\n  "a": 1,\n}\n', `${path} is not JSON: line 3, column 1: PropertyNameExpected`],
     ['{ // why\n}\n', `${path} is not JSON: line 1, column 3: InvalidCommentToken`],
