@@ -226,16 +226,21 @@ t.test("containerd's CRI plugin knows ucrun, and forgets it", { skip: noContaine
     `  path = "${home}/opt"`,
   ].join('\n');
   await mkdir('/etc/containerd', { recursive: true });
-  await writeFile(file, original);
+  t.teardown(() => (before === undefined ? rm(file, { force: true }) : writeFile(file, before)));
+  await rm(file, { force: true });
   await setUp(t, setup, 'containerd');
+  t.match(await setup('containerd', '--remove'), { status: 0, stderr: '' });
+  t.notOk(existsSync(file), 'a file that was not there is not there again');
+
+  await setUp(t, setup, 'containerd');
+  await writeFile(file, original);
+  t.match(await setUp(t, setup, 'containerd'), 'ucrun', 'one that was written anew is told again');
   t.match(await setUp(t, setup, 'containerd', '--default'), 'systemctl restart containerd');
   const daemon = spawn('containerd', { stdio: 'ignore' });
   const ended = once(daemon, 'exit');
   t.teardown(async () => {
     daemon.kill('SIGTERM');
     await ended;
-    if (before === undefined) await rm(file);
-    else await writeFile(file, before);
   });
   const plugins = await waitFor('containerd', async () => {
     const { status, stdout } = await run('ctr', ['--address', `${home}/socket`, 'plugins', 'ls']);

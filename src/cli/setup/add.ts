@@ -20,7 +20,7 @@ import {
  * @throws RuntimeError
  */
 export function addToEngine(name: EngineName, context: SetupContext, isDryRun: boolean): string {
-  const { prepare, isForUsers, takeOut } = engines[name];
+  const { prepare, isForUsers, hasUcrun, takeOut } = engines[name];
   if (!isForUsers && !isDryRun) requireRoot(name, context);
   const setup = prepare(context, requireEngine(name, context.env));
   const { path } = setup;
@@ -32,12 +32,14 @@ export function addToEngine(name: EngineName, context: SetupContext, isDryRun: b
     record === undefined
       ? { isChanged: false as const, text: now }
       : undo(now, changeOf(record), takeOut && ((text) => takeOut({ path, text }, changeOf(record))));
-  if (undone.isChanged) throw changedByOthers(name, path);
-  const written = setup.plan(undone.text ?? '');
+  if (undone.isChanged && hasUcrun({ path, text: now ?? '' })) throw changedByOthers(name, path);
+  // Somebody who has written the file anew has taken ucrun out of it: then it is theirs as it is.
+  const original = undone.isChanged ? now : undone.text;
+  const written = setup.plan(original ?? '');
   if (written === now) return `${setup.title}: nothing to do, ${path} has ucrun\n`;
   const diff = diffText(path, now, written);
   if (isDryRun) return diff;
-  apply(setup, { now, original: undone.text, written, directory, name, record });
+  apply(setup, { now, original, written, directory, name, record });
   return [diff, `${setup.title} knows ucrun\n`, ...setup.nextSteps.map((step) => `${step}\n`)].join('');
 }
 

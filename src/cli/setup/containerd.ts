@@ -23,18 +23,20 @@ export const containerdFiles = [containerdFile, dropIn];
 /** containerd: a file that its configuration imports, where that adds to it, else its configuration itself. */
 export function containerdSetup({ wish, env }: SetupContext, containerd: FoundEngine): EngineSetup {
   const { version } = containerd;
-  const main = { path: containerdFile, text: readForeignText(containerdFile) ?? '' };
+  const mainText = readForeignText(containerdFile);
+  const main = { path: containerdFile, text: mainText ?? '' };
   const isDropIn = isAtLeast(version, firstContainerdWithDropIns) && importsFrom(main, dropIns);
   const path = isDropIn ? dropIn : main.path;
-  const dump = (): ConfigText => {
-    const args = ['--config', main.path, 'config', 'dump'];
+  const dump = (isThere = true): ConfigText => {
+    // What holds without the file is not dumped where that is missing.
+    const args = isThere ? ['--config', main.path, 'config', 'dump'] : ['config', 'default'];
     const { status, stdout, stderr } = runProgram(containerd.program, args, { env });
     if (status === 0) return { path: 'containerd config dump', text: stdout };
     throw new RuntimeError('TOOL_FAILED', `containerd does not take ${path}`, {
       hint: `containerd says: ${lastLine(stderr)}`,
     });
   };
-  const before = containerdRuntimes(dump());
+  const before = containerdRuntimes(dump(mainText !== undefined));
   return {
     title: `containerd ${containerd.versionText}`,
     path,
