@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
+import { errorCodes } from '../../../src/base/error-codes.ts';
 
 /** Every document of the repository, by its path. */
 export const documents: ReadonlyMap<string, string> = new Map(
@@ -56,16 +57,28 @@ export function codeIn(text: string): string[] {
   return [...blocks, ...spans.map(([, code = '']) => code)];
 }
 
-/** The texts in the sources' string literals, with an ellipsis for each value that is put in. */
-export function literalsInSources(): ReadonlySet<string> {
-  const literals = new Set<string>();
+/**
+ * The texts in the sources' string literals, with an ellipsis for each value that is put in, and the code of the error that each is: the one
+ * that stands before it, else the only one of its file; undefined if there is none.
+ */
+export function literalsInSources(): ReadonlyMap<string, ReadonlySet<string | undefined>> {
+  const literals = new Map<string, Set<string | undefined>>();
   for (const path of globSync('src/**/*.ts')) {
     const code = readFileSync(path, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-    for (const [, template, single, double] of code.matchAll(
-      /`((?:[^`\\]|\\[\s\S])*)`|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"/g,
-    )) {
-      const text = (template ?? single ?? double ?? '').replaceAll(/\$\{[^{}]*\}/g, '…');
-      literals.add(text.replaceAll('\\\n', '').replaceAll(/\\(['"`])/g, '$1'));
+    const texts = [
+      ...code.matchAll(/`((?:[^`\\]|\\[\s\S])*)`|'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"/g),
+    ].map(([, template, single, double]) =>
+      (template ?? single ?? double ?? '')
+        .replaceAll(/\$\{[^{}]*\}/g, '…')
+        .replaceAll('\\\n', '')
+        .replaceAll(/\\(['"`])/g, '$1'),
+    );
+    const [only, ...others] = new Set(texts.filter((text) => text in errorCodes));
+    for (const [index, text] of texts.entries()) {
+      const before = texts[index - 1] ?? '';
+      const codes = literals.get(text) ?? new Set();
+      codes.add(before in errorCodes ? before : others.length === 0 ? only : undefined);
+      literals.set(text, codes);
     }
   }
   return literals;
