@@ -5,11 +5,11 @@ import t, { type Test } from 'tap';
 import {
   buildExampleImages,
   composeArgs,
+  composeFile,
   noPodmanCompose,
   podmanCompose,
   serversBehindNginx,
 } from './support/compose.ts';
-import { ucrunAsDefault } from './support/default-runtime.ts';
 import { firstAnswer } from './support/http.ts';
 import { inspect, podman, podmanOutput } from './support/podman.ts';
 import { publishSubscribe as example, publish } from './support/publish-subscribe.ts';
@@ -89,13 +89,11 @@ t.test(
   'up in the foreground shows the logs, and ends when another one takes it down',
   { skip },
   async (t) => {
-    // Without -d podman-compose 1.0.3 does not hand on the arguments for "run", so ucrun is the default here.
+    // Without -d podman-compose 1.0.3 does not hand on the arguments for "run".
+    const call = ['--podman-args=--runtime=ucrun', '-f', composeFile(example.file), 'up'];
     const args = composeArgs(example.file);
     t.teardown(() => down(args));
-    const foreground = spawn('podman-compose', [...args, 'up'], {
-      env: { ...process.env, ...(await ucrunAsDefault('compose')) },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const foreground = spawn('podman-compose', call, { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(foreground, 'exit');
     let shown = '';
     foreground.stdout.setEncoding('utf8').on('data', (chunk) => {
