@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import t from 'tap';
 import { imageOperands } from '../../src/cli/image/commands.ts';
@@ -176,6 +176,25 @@ t.test(
     }
   },
 );
+
+t.test('completions/_ucrun completes', { skip: isMissing('zsh') && 'zsh is not installed' }, async (t) => {
+  const folder = t.testdir({ ucrun: fake });
+  chmodSync(`${folder}/ucrun`, 0o755);
+  const complete = (line: string) => {
+    const { stdout } = spawnSync('zsh', ['-f', 'test/docs/support/complete.zsh', line, `${folder}/out`], {
+      encoding: 'utf8',
+      env: { PATH: `${folder}${delimiter}${process.env.PATH}`, HOME: folder, TERM: 'dumb' },
+      timeout: 60_000,
+    });
+    return stdout.split('\n').filter((word) => word !== '');
+  };
+  t.strictSame(complete('ucrun st'), ['start', 'state']);
+  t.strictSame(complete('ucrun --root /other start '), ['three']);
+  t.strictSame(complete('ucrun image rm h'), ['hello']);
+  t.strictSame(complete('ucrun machine stop '), ['web', 'db']);
+  t.strictSame(complete('ucrun machine run li'), ['linux']);
+  t.strictSame(complete('ucrun setup c'), ['containerd', 'crio']);
+});
 
 t.test(
   'completions/ucrun.fish completes',
