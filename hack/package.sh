@@ -55,6 +55,7 @@ stage() {
     make --silent --no-print-directory -C hack/hello-unikernel OUT="$objects"
   ) 9>"$objects/lock"
   install -m 644 "$objects/hello.elf" "$objects/unikernel.json" "$registry"
+  install -m 644 hack/hello-unikernel/README.md "$root/usr/share/doc/ucrun/hello-unikernel.md"
   find "$root/usr/share/man" -type f -exec gzip --no-name --best {} +
   find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 }
