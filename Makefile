@@ -94,8 +94,8 @@ bench: setup build samples ## Measure ucrun beside crun
 
 MAN_PAGES := $(wildcard man/*.1 man/*.5 man/*.8)
 DOCUMENTS := README.md LICENSE etc/config.toml
-# What README.md links to, at the same places beside it.
-DOCUMENT_DIRECTORIES := compose-examples deploy docs
+# What README.md links to, and the tracker image of the examples, at the same places beside it.
+DOCUMENT_TREES := compose-examples containerfile deploy docs hack/loop-svc.c
 
 .PHONY: install
 install: build ## Install below $(DESTDIR)$(PREFIX)
@@ -107,7 +107,7 @@ install: build ## Install below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 completions/ucrun.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/ucrun.fish"
 	install -D -m 0644 $(EXECUTABLE).licenses "$(DESTDIR)$(DATADIR)/doc/ucrun/third-party-licenses"
 	for file in $(DOCUMENTS); do install -D -m 0644 "$$file" "$(DESTDIR)$(DATADIR)/doc/ucrun/$${file##*/}" || exit; done
-	find $(DOCUMENT_DIRECTORIES) -type f -exec sh -c \
+	find $(DOCUMENT_TREES) -type f -exec sh -c \
 	  'for file; do install -D -m 0644 "$$file" "$$0/$$file" || exit; done' "$(DESTDIR)$(DATADIR)/doc/ucrun" {} +
 
 .PHONY: uninstall
