@@ -129,8 +129,8 @@ $tell_no_more"
   (cd "$root" && find usr -type f -print0 | LC_ALL=C sort --zero-terminated | xargs -0 md5sum >DEBIAN/md5sums)
   find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   package=$output/ucrun_${version}_$architecture.deb
-  # One thread: how the work is divided would show in the result.
-  dpkg-deb --root-owner-group -Zzstd -z9 --threads-max=1 --build "$root" "$package" >/dev/null
+  # One thread: how the work is divided would show in the result. The option of that name is younger than Ubuntu 22.04.
+  DPKG_DEB_THREADS_MAX=1 dpkg-deb --root-owner-group -Zzstd -z9 --build "$root" "$package" >/dev/null
   printf '%s\n' "$package"
 }
 

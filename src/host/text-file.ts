@@ -86,7 +86,11 @@ export function removeText(path: string, directories: readonly string[]): void {
 
 /** Where a link leads. @throws RuntimeError HOST_FAILED if that is nowhere */
 function placeOf(path: string): string {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path;
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path;
+  } catch (cause) {
+    throw failed('write', path, cause);
+  }
   try {
     return realpathSync(path);
   } catch (cause) {
@@ -115,6 +119,7 @@ const reasons: Readonly<Record<string, readonly [why: string, hint: string]>> = 
         ]
       : asRoot,
   EISDIR: ['it is a directory', 'a file belongs there: move the directory away'],
+  ENOTDIR: ['what should be a directory above it is a file', 'move that file away'],
   ELOOP: ['its link leads to itself', 'remove the link'],
   EROFS: [
     'the file system is read-only',

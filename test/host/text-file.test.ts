@@ -46,6 +46,10 @@ t.test('replaceText() leaves nothing behind where it cannot write', async (t) =>
     message: `cannot write ${at('taken')}: it is a directory`,
   });
   t.notOk(lstatSync(at(`taken.ucrun-${process.pid}`), { throwIfNoEntry: false }));
+  t.throws(() => replaceText(at('text/below'), 'x'), {
+    message: /^cannot write .*a directory above it is a file$/,
+    hint: /move/,
+  });
   symlinkSync('nowhere', at('dangling'));
   t.throws(() => replaceText(at('dangling'), 'x'), { message: / is a link to a file that is missing$/ });
 });
