@@ -97,6 +97,15 @@ export function listDirectory(path: string): readonly string[] {
   }
 }
 
+/** The paths of the files in a directory whose names end so, sorted; none if there is no such directory. */
+export function filesIn(directory: string, ending: string): readonly string[] {
+  return listDirectory(directory)
+    .filter((name) => name.endsWith(ending))
+    .sort()
+    .map((name) => `${directory}/${name}`)
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+}
+
 /** Whether something is there, links followed. */
 export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;

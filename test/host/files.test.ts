@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import {
   exists,
+  filesIn,
   isProgram,
   listDirectory,
   makeDirectory,
@@ -96,6 +97,12 @@ t.test('makeNewDirectory() is made by one of many processes', async (t) => {
   );
   const wins = runs.flatMap(({ stdout }) => stdout.split('\n')).filter((line) => line === 'true').length;
   t.equal(wins, 50);
+});
+
+t.test('filesIn() has the files with an ending, sorted', async (t) => {
+  const folder = t.testdir({ 'b.conf': '', 'a.conf': '', 'c.conf~': '', 'd.conf': {} });
+  t.strictSame(filesIn(folder, '.conf'), [join(folder, 'a.conf'), join(folder, 'b.conf')]);
+  t.strictSame(filesIn(join(folder, 'nothing'), '.conf'), []);
 });
 
 t.test('readTextIfThere(), listDirectory(), exists() take what is missing for an answer', async (t) => {

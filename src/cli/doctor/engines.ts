@@ -7,7 +7,7 @@ import { type ConfigText, type EngineName, engineNames, isAtLeast } from '../../
 import { podmanRuntime } from '../../setup/podman.ts';
 import { asRuntimeError } from '../report-error.ts';
 import { containerdFiles } from '../setup/containerd.ts';
-import { crioFile } from '../setup/crio.ts';
+import { crioFiles } from '../setup/crio.ts';
 import { daemonJson } from '../setup/docker.ts';
 import type { FoundEngine } from '../setup/engine-setup.ts';
 import { findEngine } from '../setup/find.ts';
@@ -87,9 +87,9 @@ function runtimeOf(name: EngineName, { env, isHostRoot, home }: DoctorContext): 
     case 'docker':
       return firstOf([daemonJson], dockerRuntime);
     case 'containerd':
-      return firstOf(containerdFiles, containerdRuntime);
+      return firstOf(containerdFiles(), containerdRuntime);
     case 'crio':
-      return firstOf([crioFile], crioRuntime);
+      return firstOf(crioFiles(), crioRuntime);
   }
 }
 

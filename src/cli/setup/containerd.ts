@@ -1,4 +1,5 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
+import { filesIn } from '../../host/files.ts';
 import { runProgram } from '../../host/processes.ts';
 import { readForeignText } from '../../host/text-file.ts';
 import {
@@ -17,8 +18,10 @@ import { lastLine } from './last-line.ts';
 const containerdFile = '/etc/containerd/config.toml';
 const dropIns = '/etc/containerd/conf.d';
 const dropIn = `${dropIns}/ucrun.toml`;
-/** Where ucrun may be in containerd's configuration. */
-export const containerdFiles = [containerdFile, dropIn];
+/** Where ucrun may be in containerd's configuration, also by somebody else's hand. */
+export function containerdFiles(): readonly string[] {
+  return [containerdFile, ...filesIn(dropIns, '.toml')];
+}
 
 /** containerd: a file that its configuration imports, where that adds to it, else its configuration itself. */
 export function containerdSetup({ wish, env }: SetupContext, containerd: FoundEngine): EngineSetup {

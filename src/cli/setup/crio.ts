@@ -1,10 +1,16 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
+import { filesIn } from '../../host/files.ts';
 import { runProgram } from '../../host/processes.ts';
 import { crioDropIn, crioRuntime } from '../../setup/crio.ts';
 import type { EngineSetup, FoundEngine, SetupContext } from './engine-setup.ts';
 import { lastLine } from './last-line.ts';
 
-export const crioFile = '/etc/crio/crio.conf.d/ucrun.conf';
+const dropIns = '/etc/crio/crio.conf.d';
+const crioFile = `${dropIns}/ucrun.conf`;
+/** Where ucrun may be in CRI-O's configuration, also by somebody else's hand. */
+export function crioFiles(): readonly string[] {
+  return ['/etc/crio/crio.conf', ...filesIn(dropIns, '')];
+}
 
 /** CRI-O: a file of ours in its crio.conf.d. */
 export function crioSetup({ wish, env }: SetupContext, crio: FoundEngine): EngineSetup {

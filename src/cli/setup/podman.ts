@@ -1,5 +1,5 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
-import { listDirectory } from '../../host/files.ts';
+import { filesIn } from '../../host/files.ts';
 import { runProgram } from '../../host/processes.ts';
 import { readForeignText } from '../../host/text-file.ts';
 import { type ConfigText, isAtLeast } from '../../setup/engine.ts';
@@ -50,10 +50,7 @@ export function podmanConfigs(
     only === ''
       ? ['/usr/share/containers', '/etc/containers', ...user].flatMap((directory) => [
           `${directory}/containers.conf`,
-          ...listDirectory(`${directory}/containers.conf.d`)
-            .filter((name) => name.endsWith('.conf'))
-            .sort()
-            .map((name) => `${directory}/containers.conf.d/${name}`),
+          ...filesIn(`${directory}/containers.conf.d`, '.conf'),
         ])
       : [only];
   return paths.flatMap((path) => {
