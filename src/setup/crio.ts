@@ -23,3 +23,8 @@ export function crioRuntime({ text, path }: ConfigText): string | undefined {
   const found = valueAt(parseToml(text, path), ['crio', 'runtime', 'runtimes', 'ucrun', 'runtime_path']);
   return typeof found === 'string' ? found : undefined;
 }
+
+/** Whether CRI-O uses ucrun for every pod, by the same. */
+export function isCrioDefault({ text, path }: ConfigText): boolean {
+  return valueAt(parseToml(text, path), ['crio', 'runtime', 'default_runtime']) === 'ucrun';
+}

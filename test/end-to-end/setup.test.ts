@@ -250,3 +250,33 @@ t.test("containerd's CRI plugin knows ucrun, and forgets it", { skip: noContaine
   t.match(await setup('--remove'), { status: 0, stderr: '' });
   t.equal(await readFile(file, 'utf8'), original);
 });
+
+t.test('CRI-O has a file of its own, which is taken back if it does not hold', async (t) => {
+  const file = '/etc/crio/crio.conf.d/ucrun.conf';
+  const programs = join(folder, 'programs');
+  await mkdir(programs);
+  // Debian has no CRI-O. This stands for its program, of which setup asks these two things: all files in their order, as CRI-O reads them.
+  const program = (after: string) =>
+    writeFile(
+      join(programs, 'crio'),
+      `#!/bin/sh\n[ "$1" = --version ] && echo crio version 1.30.1 && exit\nsed 's/^default_runtime.*/${after}/' ${file}\n`,
+      { mode: 0o755 },
+    );
+  await program('&');
+  const env = { PATH: `${programs}:${process.env.PATH}` };
+  const call = (...args: readonly string[]) => run(ucrun, ['setup', 'crio', ...args], { env });
+  t.match(await setUp(t, call), 'systemctl restart crio');
+  await setUp(t, call, '--default');
+  t.match((await run(ucrun, ['doctor'], { env })).stdout, /^ok +crio +1\.30\.1, has ucrun at /m);
+  t.match(await call('--remove'), { status: 0, stderr: '' });
+  t.notOk(existsSync('/etc/crio'), 'nothing of it is left');
+
+  await program('default_runtime = "crun"');
+  t.match(await call('--default'), {
+    status: 1,
+    stdout: '',
+    stderr: /^ucrun: crio does not make of \S+ what it should\nhint: .* another default runtime/,
+  });
+  t.notOk(existsSync('/etc/crio'));
+  t.strictSame(await readdir(records), []);
+});

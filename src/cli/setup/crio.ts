@@ -1,7 +1,7 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { filesIn } from '../../host/files.ts';
 import { runProgram } from '../../host/processes.ts';
-import { crioDropIn, crioRuntime } from '../../setup/crio.ts';
+import { crioDropIn, crioRuntime, isCrioDefault } from '../../setup/crio.ts';
 import type { EngineSetup, FoundEngine, SetupContext } from './engine-setup.ts';
 import { lastLine } from './last-line.ts';
 
@@ -20,10 +20,15 @@ export function crioSetup({ wish, env }: SetupContext, crio: FoundEngine): Engin
     plan: () => crioDropIn(wish),
     validate() {
       const { status, stdout, stderr } = runProgram(crio.program, ['config'], { env });
-      const found = status === 0 ? crioRuntime({ path: 'crio config', text: stdout }) : undefined;
-      if (found === wish.ucrun) return;
+      const config = { path: 'crio config', text: status === 0 ? stdout : '' };
+      const isRight = crioRuntime(config) === wish.ucrun;
+      if (isRight && (!wish.isDefault || isCrioDefault(config))) return;
+      const lacks = isRight ? 'another default runtime' : 'no runtime "ucrun"';
       throw new RuntimeError('TOOL_FAILED', `crio does not make of ${crioFile} what it should`, {
-        hint: status === 0 ? '"crio config" has no runtime "ucrun"' : `crio says: ${lastLine(stderr)}`,
+        hint:
+          status === 0
+            ? `"crio config" has ${lacks}; look at the other files of crio.conf.d`
+            : `crio says: ${lastLine(stderr)}`,
       });
     },
     nextSteps: [
