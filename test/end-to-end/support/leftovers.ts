@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from './podman.ts';
 import { waitFor } from './wait.ts';
@@ -77,17 +77,36 @@ function mounts(id: string, root: string): string[] {
 }
 
 function pathsWith(id: string, folder: string): string[] {
-  return pathsBelow(folder).filter((path) => path.includes(id));
+  return entriesBelow(folder)
+    .map(pathOf)
+    .filter((path) => path.includes(id));
 }
 
-/** Files of ucrun's that have the id in their path or content. */
+/** What is ucrun's and has the id in its path or content. */
 function recordsOf(id: string, folder: string): string[] {
-  return pathsBelow(folder).filter((path) => path.includes(id) || readOrNothing(path).includes(id));
+  return entriesBelow(folder)
+    .filter((entry) => pathOf(entry).includes(id) || contentOf(entry).includes(id))
+    .map(pathOf);
 }
 
-function pathsBelow(folder: string): string[] {
-  return orNothing([], () => readdirSync(folder, { recursive: true, encoding: 'utf8' })).map((name) =>
-    join(folder, name),
+/**
+ * Of a file, and of a link where it leads to. Machines of other tests have pipes there: to open one would wait for ever for its other
+ * end, and to read it would take what is for somebody else.
+ */
+function contentOf(entry: Dirent): string {
+  if (entry.isSymbolicLink()) return orNothing('', () => readlinkSync(pathOf(entry)));
+  return entry.isFile() ? readOrNothing(pathOf(entry)) : '';
+}
+
+function pathOf({ parentPath, name }: Dirent): string {
+  return join(parentPath, name);
+}
+
+/** What is below a folder. A part of it that goes away meanwhile hides nothing of the rest, as it would if Node looked by itself. */
+function entriesBelow(folder: string): Dirent[] {
+  const entries = orNothing([], () => readdirSync(folder, { withFileTypes: true }));
+  return entries.flatMap((entry) =>
+    entry.isDirectory() ? [entry, ...entriesBelow(pathOf(entry))] : [entry],
   );
 }
 
