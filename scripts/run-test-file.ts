@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { Parser, type Result } from 'tap-parser';
 
@@ -36,7 +37,11 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   const closed = once(child, 'close');
 
   const parser = new Parser();
-  parser.on('pass', () => passed++);
+  let last = 'none';
+  parser.on('pass', (result) => {
+    passed++;
+    last = titleOf(result);
+  });
   parser.on('fail', (result) => failures.push(describeFailure(result)));
   parser.on('skip', (result) => skips.push(`${result.fullname}: ${reason(result.skip)}`));
   parser.on('todo', (result) => skips.push(`${result.fullname}: to do: ${reason(result.todo)}`));
@@ -52,7 +57,14 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
     stray += text;
   });
 
-  const timer = setTimeout(() => kill(child), (timeoutSeconds + 10) * 1000);
+  let waitsIn = '';
+  const timer = setTimeout(
+    () => {
+      waitsIn = placeInKernel(child);
+      kill(child);
+    },
+    (timeoutSeconds + 10) * 1000,
+  );
   const [code, signal] = await exited;
   const timedOut = performance.now() - started > (timeoutSeconds + 10) * 1000;
   clearTimeout(timer);
@@ -68,7 +80,10 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   parser.end();
   const [results] = await parsed;
 
-  if (timedOut) failures.push(`${file} had not ended after ${timeoutSeconds + 10} s`);
+  if (timedOut)
+    failures.push(
+      `${file} had not ended after ${timeoutSeconds + 10} s; the last that passed: ${last}; its place in the kernel: ${waitsIn}`,
+    );
   else if (bailout !== undefined) failures.push(`${file} gave up: ${bailout}`);
   else if (signal !== null) failures.push(`${file} was ended by ${signal}`);
   else if (passed + failures.length + skips.length === 0)
@@ -96,10 +111,23 @@ function kill(child: ChildProcess): void {
   }
 }
 
-function describeFailure({ fullname, name, diag }: Result): string {
-  const title = fullname.endsWith(name) ? fullname : `${fullname} > ${name}`;
+/** Where the main thread waits: in its event loop, by `do_epoll_wait`, or in what tap's own limits cannot end. */
+function placeInKernel({ pid }: ChildProcess): string {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, 'utf8');
+  } catch {
+    return 'not known';
+  }
+}
+
+function titleOf({ fullname, name }: Result): string {
+  return fullname.endsWith(name) ? fullname : `${fullname} > ${name}`;
+}
+
+function describeFailure(result: Result): string {
+  const { diag } = result;
   const { diff, source, stack, at, ...rest } = (diag ?? {}) as Record<string, unknown>;
-  const parts = [title];
+  const parts = [titleOf(result)];
   if (typeof diff === 'string') parts.push(indent(diff.trimEnd()));
   if (Object.keys(rest).length > 0) parts.push(indent(inspect(rest, { depth: 8, breakLength: 100 })));
   if (typeof source === 'string') parts.push(indent(source.trimEnd()));
