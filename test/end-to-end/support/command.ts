@@ -27,7 +27,8 @@ export interface CommandOptions {
 
 /**
  * Run a program to its end, whatever its exit status.
- * @throws Error if it cannot be started, or has not ended in time; then it is killed
+ * @throws Error if it cannot be started, or has not ended in time; then it is killed. What it has started has its output, too, and may
+ * live on: that is not waited for.
  */
 export async function run(
   program: string,
@@ -52,9 +53,18 @@ export async function run(
   else if (keepsInputOpen || dialogue !== undefined) type(input);
   else running.stdin.end(input);
   if (dialogue !== undefined) converse(running.stdout, dialogue, type);
-  const result = await running;
+  let isHeld = false;
+  const letGo = setTimeout(
+    () => {
+      isHeld = true;
+      running.stdout.destroy();
+      running.stderr.destroy();
+    },
+    (timeoutSeconds + 5) * 1000,
+  );
+  const result = await running.finally(() => clearTimeout(letGo));
   const { stdout, stderr, exitCode, signal } = result;
-  if (result.timedOut)
+  if (result.timedOut || isHeld)
     throw new Error(
       `not ended after ${timeoutSeconds} s: ${[program, ...args].join(' ')}\n${stdout}${stderr}`,
     );
