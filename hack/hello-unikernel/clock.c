@@ -62,9 +62,11 @@ void clock_start(void)
   cycles_per_period = UINT32_MAX;
   struct sample first = look();
   for (int tries = 0; tries < 3; tries++) {
-    do
+    do {
       last = look();
-    while (last.phase_ns - first.phase_ns < MEASURE_NS);
+      if (last.phase_ns < first.phase_ns)
+        first = last; /* a period ended in between: nothing can be told from that */
+    } while (last.phase_ns - first.phase_ns < MEASURE_NS);
     uint32_t cycles = (uint32_t)divide((last.tsc - first.tsc) * PERIOD_NS, last.phase_ns - first.phase_ns);
     if (cycles < cycles_per_period)
       cycles_per_period = cycles;
