@@ -3,9 +3,9 @@
  * comes too early is kept for a while. What we say is made again when it has
  * to be sent again, so nothing of it is kept.
  *
- * See RFC 9293; RFC 5681 and 6582 for congestion and what is lost, RFC 6298 for
- * the timer, RFC 5961 for resets, RFC 6528 for initial sequence numbers, RFC
- * 7323 for the window's scale.
+ * See RFC 9293; RFC 5681 and 6582 for congestion and what is lost, RFC 3042 and
+ * 5827 where little is on its way, RFC 6298 for the timer, RFC 5961 for resets,
+ * RFC 6528 for initial sequence numbers, RFC 7323 for the window's scale.
  */
 #include "tcp.h"
 
@@ -284,6 +284,12 @@ static uint32_t send_data(struct tcp_connection *connection, uint32_t sequence, 
   return used;
 }
 
+/* The first duplicates let new segments out, whose acknowledgments may be the further ones that show a loss. */
+static uint32_t extra_window(const struct tcp_connection *connection)
+{
+  return connection->is_recovering ? 0 : least(connection->duplicates, DUPLICATES_OF_LOSS - 1) * connection->mss;
+}
+
 /* Sends as much as the windows let; at least a byte, if it must. */
 static void send_more(struct tcp_connection *connection, bool must)
 {
@@ -293,7 +299,7 @@ static void send_more(struct tcp_connection *connection, bool must)
     uint64_t offset = connection->delivered + under_way;
     if (offset >= end_of(connection))
       break;
-    uint32_t window = least(connection->window, connection->congestion_window);
+    uint32_t window = least(connection->window, connection->congestion_window + extra_window(connection));
     uint32_t room = window > under_way ? window - under_way : 0;
     if (room == 0 && must)
       room = 1;
@@ -519,12 +525,21 @@ static void on_progress(struct tcp_connection *connection, uint32_t acknowledgme
   connection->timer_runs = false;
 }
 
+/* How many duplicates tell that something is lost: fewer if all that is on its way, and the last there is, cannot cause as many. */
+static uint32_t duplicates_of_loss(const struct tcp_connection *connection)
+{
+  uint32_t under_way = connection->next - connection->acknowledged;
+  if (connection->delivered + under_way < end_of(connection) || under_way <= connection->mss)
+    return DUPLICATES_OF_LOSS;
+  return least(DUPLICATES_OF_LOSS, (under_way - 1) / connection->mss);
+}
+
 /* The peer says again what it said: something after that arrived, so what is next may be lost. */
 static void on_duplicate(struct tcp_connection *connection)
 {
   if (connection->is_recovering) {
     connection->congestion_window += connection->mss;
-  } else if (++connection->duplicates == DUPLICATES_OF_LOSS && !before(connection->acknowledged, connection->recover)) {
+  } else if (++connection->duplicates >= duplicates_of_loss(connection) && !before(connection->acknowledged, connection->recover)) {
     on_loss(connection);
     connection->is_recovering = true;
     connection->congestion_window = connection->threshold + DUPLICATES_OF_LOSS * connection->mss;
