@@ -108,7 +108,7 @@ function failed(action: 'read' | 'write' | 'remove', path: string, cause: unknow
   return new RuntimeError('HOST_FAILED', `cannot ${action} ${path}: ${why}`, { cause, hint });
 }
 
-const asRoot = ['permission denied', 'run the command as root'] as const;
+const asRoot = ['that is not allowed', 'run the command as root'] as const;
 const reasons: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   EACCES: asRoot,
   EPERM:
