@@ -250,7 +250,7 @@ const anywhere = {
   ports: [],
   nameServers: [],
   guest: 'raw',
-  abilities: { cards: 8, ipv6: true, multiqueue: false },
+  abilities: { cards: 8, ipv6: true, multiqueue: false, asksForAddress: true },
   cpus: 1,
 } as const;
 

@@ -28,7 +28,7 @@ export const hermit: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { shares: [], disk: false },
-  network: { cards: 1, ipv6: false, multiqueue: false },
+  network: { cards: 1, ipv6: false, multiqueue: false, asksForAddress: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, version, network, env, args }) {

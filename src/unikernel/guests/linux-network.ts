@@ -17,7 +17,8 @@ export interface LinuxNetworkWords {
 /**
  * The kernel's `ip=` sets one address, and ignores all but the last of several. So it has the first IPv4 address of the first card,
  * with its gateway if that is in the card's network, where the kernel wants it to be. All that is left goes to init: a list of
- * entries, with semicolons between, of words with commas between. An entry's first word is the interface, `dns`, `search` or `host`.
+ * entries, with semicolons between, of words with commas between. An entry's first word is the interface, `dns`, `search` or `host`; a
+ * further card that is to ask for its address has the word `dhcp`.
  *
  *     eth0,fd00::2/64,default>fd00::1;eth1,10.89.5.2/24,10.1.0.0/16>10.89.5.9,10.9.0.0/16>;dns,fd00::53
  *
@@ -33,13 +34,13 @@ export function linuxNetworkWords(
   const { search = [] } = network;
   const servers = network.nameServers.slice(0, mostNameServers);
   const kernelServers = ipv4NameServers({ ...network, nameServers: servers }).slice(0, 2);
-  const ip = first?.ipv4 === undefined ? undefined : kernelWord(first, first.ipv4, kernelServers, hostname);
+  const ip = first === undefined ? undefined : firstCardWord(first, kernelServers, hostname);
   const otherServers =
     ip === undefined ? servers : servers.filter((server) => !kernelServers.includes(server));
   const name = plainHostname(hostname);
   const entries = [
     ...network.cards.map((card, index) => {
-      const words = cardWords(card, index === 0 && ip !== undefined);
+      const words = cardWords(card, index === 0);
       return words.length === 0 ? [] : [`eth${index}`, ...words];
     }),
     otherServers.length === 0 ? [] : ['dns', ...otherServers],
@@ -50,6 +51,16 @@ export function linuxNetworkWords(
     ip,
     more: entries.length === 0 ? undefined : entries.map((entry) => entry.join(',')).join(';'),
   };
+}
+
+function firstCardWord(
+  card: NetworkCard,
+  servers: readonly string[],
+  hostname: string | undefined,
+): string | undefined {
+  if (card.ipv4 !== undefined) return kernelWord(card, card.ipv4, servers, hostname);
+  if (card.isAutomatic !== true) return undefined;
+  return `ip=::::${plainHostname(hostname) ?? ''}:eth0:dhcp`;
 }
 
 function kernelWord(
@@ -77,8 +88,11 @@ function kernelGateway({ ipv4, ipv4Gateway }: NetworkCard): string | undefined {
   return isInNetwork(ipv4, ipv4Gateway) ? ipv4Gateway : undefined;
 }
 
-/** @param isStarted whether the kernel's own parameter has said the first part already */
-function cardWords(card: NetworkCard, isStarted: boolean): readonly string[] {
+/** @param isFirst whether the kernel's own parameter has said the first part already, where there is one */
+function cardWords(card: NetworkCard, isFirst: boolean): readonly string[] {
+  // The kernel asks for the address of one card alone.
+  if (card.isAutomatic === true) return isFirst ? [] : ['dhcp'];
+  const isStarted = isFirst && card.ipv4 !== undefined;
   const { ipv4, ipv4Gateway, ipv6, ipv6Gateway, moreAddresses, routes } = card;
   const addresses = [isStarted ? undefined : ipv4, ipv6, ...moreAddresses].flatMap((entry) =>
     entry === undefined ? [] : [`${entry.address}/${entry.prefixLength}`],

@@ -38,7 +38,7 @@ export const linux: GuestSupport = {
   hasBalloon: true,
   roots: ['initrd', 'disk', '9p'],
   volumes: { shares: ['9p', 'virtiofs'], disk: true },
-  network: { cards: mostCards, ipv6: true, multiqueue: true },
+  network: { cards: mostCards, ipv6: true, multiqueue: true, asksForAddress: true },
   takesSearchDomains: true,
   dropsProgramName: false,
   settingsIn: 'command-line',

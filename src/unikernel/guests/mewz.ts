@@ -24,7 +24,7 @@ export const mewz: GuestSupport = {
   leastMemoryMiB: 16,
   roots: [],
   volumes: { shares: [], disk: false },
-  network: { cards: 1, ipv6: false, multiqueue: false },
+  network: { cards: 1, ipv6: false, multiqueue: false, asksForAddress: false },
   dropsProgramName: true,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network }) {

@@ -27,7 +27,7 @@ export const mirage: GuestSupport = {
   leastMemoryMiB: 2,
   roots: [],
   volumes: { shares: [], disk: true },
-  network: { cards: 1, ipv6: true, multiqueue: false },
+  network: { cards: 1, ipv6: true, multiqueue: false, asksForAddress: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, network, volumes }) {

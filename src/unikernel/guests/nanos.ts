@@ -22,7 +22,7 @@ export const nanos: GuestSupport = {
   leastMemoryMiB: 96,
   roots: ['disk'],
   volumes: { shares: ['9p'], disk: true },
-  network: { cards: mostCards, ipv6: true, multiqueue: false },
+  network: { cards: mostCards, ipv6: true, multiqueue: false, asksForAddress: true },
   dropsProgramName: false,
   settingsIn: 'nanos-image',
   commandLine({ volumes }) {

@@ -27,7 +27,7 @@ export const osv: GuestSupport = {
   leastMemoryMiB: 11,
   roots: ['disk'],
   volumes: { shares: [], disk: false },
-  network: { cards: mostCards, ipv6: false, multiqueue: false },
+  network: { cards: mostCards, ipv6: false, multiqueue: false, asksForAddress: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine({ cmdline, args, env, network, workingDirectory }) {

@@ -26,7 +26,7 @@ export const raw: GuestSupport = {
   hasBalloon: false,
   roots: ['initrd', 'disk'],
   volumes: { shares: [], disk: true },
-  network: { cards: mostCards, ipv6: true, multiqueue: false },
+  network: { cards: mostCards, ipv6: true, multiqueue: false, asksForAddress: true },
   isToldAddress: (cmdline) => /\{ipv[46](?::[1-9])?\}/.test(cmdline),
   dropsProgramName: false,
   settingsIn: 'command-line',

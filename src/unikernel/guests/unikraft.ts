@@ -39,7 +39,7 @@ export const unikraft: GuestSupport = {
   leastMemoryMiB: 2,
   roots: ['initrd', '9p'],
   volumes: { shares: ['9p'], disk: false },
-  network: { cards: maxCards, ipv6: false, multiqueue: false },
+  network: { cards: maxCards, ipv6: false, multiqueue: false, asksForAddress: true },
   dropsProgramName: false,
   settingsIn: 'command-line',
   commandLine(input) {

@@ -55,7 +55,7 @@ export interface UserPlan extends PlanNotes {
 }
 
 export interface TapCard {
-  /** The container's interface. */
+  /** The container's interface; for a machine the bridge that the tap is a port of. */
   readonly link: string;
   readonly tap: string;
   /** Bytes. */
@@ -91,6 +91,8 @@ export interface NetworkCard {
   readonly routes: readonly StaticRoute[];
   /** Bytes; undefined: the usual 1500. */
   readonly mtu: number | undefined;
+  /** Whether the guest is to ask its network for an address, by DHCP or of a router; a card without any is else one without addresses. */
+  readonly isAutomatic?: boolean;
 }
 
 /** IPv4 with dots, or IPv6 in the form that inet_ntop(3) writes. */
@@ -119,4 +121,6 @@ export interface NetworkAbilities {
   readonly ipv6: boolean;
   /** Whether its driver has a pair of queues for each processor. */
   readonly multiqueue: boolean;
+  /** Whether it can find an address by itself, as far as ucrun knows; not all kernels of a type are built for it. */
+  readonly asksForAddress: boolean;
 }

@@ -40,6 +40,16 @@ t.test('linuxNetworkWords() tells init the rest', async (t) => {
   );
 });
 
+t.test('linuxNetworkWords() has cards ask for an address where they are told so', async (t) => {
+  const asking = { ...bare, isAutomatic: true };
+  t.strictSame(words({ cards: [asking] }, 'web'), { ip: 'ip=::::web:eth0:dhcp', more: undefined });
+  t.strictSame(words({ cards: [asking, asking, card] }), {
+    ip: 'ip=:::::eth0:dhcp',
+    more: 'eth1,dhcp;eth2,10.88.0.2/16,default>10.88.0.1',
+  });
+  t.strictSame(words({ cards: [card, asking] }), { ip: kernelWord, more: 'eth1,dhcp' });
+});
+
 t.test('linuxNetworkWords() tells init all where the kernel has no word', async (t) => {
   const network = {
     cards: [{ ...bare, ipv6, ipv6Gateway: 'fd00::1' }, card],

@@ -37,7 +37,7 @@ function plan(
   { nameServers = [] }: { nameServers?: readonly string[] } = {},
   ipv6 = true,
 ): PasstPlan | undefined {
-  const abilities = { cards: 1, ipv6, multiqueue: false };
+  const abilities = { cards: 1, ipv6, multiqueue: false, asksForAddress: true };
   const ports = [
     { host: 8080, guest: 80, protocol: 'tcp' },
     { host: 53, guest: 53, protocol: 'udp' },

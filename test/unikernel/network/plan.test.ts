@@ -39,7 +39,7 @@ const usual: NetworkRequest = {
   isToldAddress: true,
   nameServers: ['10.88.0.1'],
   guest: 'raw',
-  abilities: { cards: 8, ipv6: true, multiqueue: false },
+  abilities: { cards: 8, ipv6: true, multiqueue: false, asksForAddress: true },
   cpus: 4,
 };
 
