@@ -7,7 +7,7 @@ import { readTextIfThere } from './files.ts';
 import { type Finished, runProgram } from './processes.ts';
 
 /** ip, tc and nsenter are in /usr/sbin and /usr/bin, which the PATH of an engine may lack. */
-const toolPath = '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
+export const networkToolPath = '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin';
 
 /** What tells a namespace from every other that there is; undefined if nothing is at the path. @see namespaces(7) */
 export function namespaceId(namespacePath: string): string | undefined {
@@ -107,7 +107,7 @@ function inNamespace(
 
 function run(namespacePath: string, command: readonly string[], input: string): Finished {
   return runProgram('/usr/bin/nsenter', [`--net=${namespacePath}`, '--', ...command], {
-    env: { PATH: toolPath },
+    env: { PATH: networkToolPath },
     input,
   });
 }

@@ -57,7 +57,7 @@ export function planTaps(request: TapRequest): TapPlan {
       link: link.name,
       tap: `${tapPrefix}${index}`,
       mtu: link.mtu,
-      queues: abilities.multiqueue ? Math.min(cpus, mostQueues) : 1,
+      queues: queuesFor(abilities, cpus),
       vhost: hasVhost,
     })),
     leftOut,
@@ -81,6 +81,11 @@ function portNotes(ports: readonly PortMapping[]): readonly string[] {
       ({ host, guest, protocol }) =>
         `port ${host}/${protocol} leads nowhere, as on a tap the guest is reached at its own, ${guest}/${protocol}`,
     );
+}
+
+/** How many pairs of queues a guest's cards have. */
+export function queuesFor({ multiqueue }: NetworkAbilities, cpus: number): number {
+  return multiqueue ? Math.min(cpus, mostQueues) : 1;
 }
 
 function cardCount(count: number): string {
