@@ -213,9 +213,10 @@ export class SystemdMachineService implements MachineService {
     );
     const shown = await this.#systemctl.show(wanted, properties);
     const units = new Map(shown.map((unit) => [unit.Id, unit]));
-    return records.map((record) => {
-      const service = units.get(serviceName(record.name)) ?? {};
-      const socket = units.get(socketName(record.name)) ?? {};
+    return records.map((before) => {
+      const service = units.get(serviceName(before.name)) ?? {};
+      const socket = units.get(socketName(before.name)) ?? {};
+      const record = this.#endNoted(before, service);
       const pid = Number(service.MainPID ?? 0);
       const isEnabled =
         (record.settings.activation === undefined ? service : socket).UnitFileState === 'enabled';
@@ -226,6 +227,19 @@ export class SystemdMachineService implements MachineService {
       });
       return { ...machine, restarts: Number(service.NRestarts ?? 0) };
     });
+  }
+
+  /** A unit that has ended meanwhile has had its end written down since the record was read. */
+  #endNoted(record: MachineRecord, service: Readonly<Record<string, string>>): MachineRecord {
+    const hasEnded = service.ActiveState === 'inactive' || service.ActiveState === 'failed';
+    if (!hasEnded || record.lastRun === undefined || record.lastRun.ended !== undefined) return record;
+    try {
+      return this.#store.read(record.name);
+    } catch (error) {
+      // It was removed.
+      if (error instanceof RuntimeError) return record;
+      throw error;
+    }
   }
 
   #statusOf(
