@@ -127,7 +127,7 @@ _ucrun() {
       words='table json'
       [[ $verb != machine ]] || words='table json yaml'
       ;;
-    --network) words='user none' ;;
+    --network) words='user none bridge:' ;;
     --restart) words='no on-failure always' ;;
     --after | --requires) words=$(_ucrun_machines) ;;
     --machine) words='microvm q35' ;;

@@ -28,6 +28,27 @@ export async function awaitGuest(
   }
 }
 
+/** The same for a guest that is a station of its own, whose host has a way to it. */
+export async function awaitStation(address: string, port: number): Promise<void> {
+  let timeoutMs: number = connectTimeoutsMs.first;
+  while (!(await answers(address, port, timeoutMs))) {
+    timeoutMs = Math.min(timeoutMs * connectTimeoutsMs.growth, connectTimeoutsMs.last);
+    await delay(retryMs);
+  }
+}
+
+async function answers(address: string, port: number, timeoutMs: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ host: address, port });
+  socket.setTimeout(timeoutMs);
+  socket.once('connect', () => resolve(true));
+  socket.once('timeout', () => resolve(false));
+  socket.once('error', () => resolve(false));
+  const isAnswered = await promise;
+  socket.destroy();
+  return isAnswered;
+}
+
 async function isTaken(
   address: string,
   port: number,

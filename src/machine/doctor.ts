@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
+import { removeLinks } from '../host/bridge-ports.ts';
 import { exists, listDirectory, readTextIfThere } from '../host/files.ts';
 import type { MachineHost } from './host.ts';
+import { leaveBridges, machineTaps, tapPrefix } from './network.ts';
 import type { MachineFiles } from './places.ts';
 import type { MachineRecord } from './record.ts';
 import { resolveMachine } from './resolve.ts';
@@ -22,8 +24,9 @@ export interface Finding {
     | 'unit-edited'
     | 'unit-outdated'
     | 'unit-orphaned'
-    | 'run-stale';
-  /** A machine's name. */
+    | 'run-stale'
+    | 'tap-stale';
+  /** A machine's name, or that of an interface whose machine is not known any more. */
   readonly name: string;
   readonly what: string;
   /** What helps, or what was done. */
@@ -110,7 +113,24 @@ export async function diagnose(host: MachineHost, machines: MachineRouter): Prom
       remedy: 'the unit is stopped and removed',
     });
   }
-  return findings;
+  return [...findings, ...staleTaps(host, store.names())];
+}
+
+/** Taps of machines that do not run. */
+function staleTaps({ places }: MachineHost, names: readonly string[]): readonly Finding[] {
+  const taps = places.scope === 'system' ? machineTaps() : [];
+  if (taps.length === 0) return [];
+  const running = listDirectory(places.run)
+    .filter((name) => exists(`${places.run}/${name}/state.json`))
+    .map(tapPrefix);
+  return taps
+    .filter((tap) => !running.some((prefix) => tap.startsWith(prefix)))
+    .map((tap) => ({
+      kind: 'tap-stale',
+      name: tap,
+      what: `it is there for the machine "${names.find((name) => tap.startsWith(tapPrefix(name))) ?? 'that was'}", which does not run`,
+      remedy: 'the interface is removed',
+    }));
 }
 
 /** What is wrong with what a machine is made of. One such machine keeps no other from being looked at. */
@@ -147,6 +167,9 @@ export async function repair(host: MachineHost, machines: MachineRouter, finding
     case 'run-stale':
       await machines.qemu.ended(name, 137);
       return true;
+    case 'tap-stale':
+      removeLinks([name]);
+      return true;
     default:
       return false;
   }
@@ -161,6 +184,7 @@ async function removeOrphan({ places, env }: MachineHost, name: string): Promise
     await systemctl.attempt(['disable', ...units]);
   }
   removeUnits(places.units, name);
+  leaveBridges(places, name);
   rmSync(`${places.run}/${name}`, { recursive: true, force: true });
   if (isThereToo) await systemctl.attempt(['daemon-reload']);
 }

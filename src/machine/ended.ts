@@ -3,6 +3,7 @@ import { isErrno } from '../base/errno.ts';
 import { exists, listDirectory } from '../host/files.ts';
 import { klogExitCodeOffset } from '../unikernel/nanos/klog.ts';
 import { type GuestExit, guestExit } from './guest-exit.ts';
+import { leaveBridges } from './network.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
 import type { MachineRecord } from './record.ts';
 import { readRunState } from './run-state.ts';
@@ -41,6 +42,8 @@ export async function recordEnd(
 ): Promise<MachineRecord> {
   const files = store.files(name);
   return await store.lock(name, () => {
+    // Also of a machine that has no record any more.
+    leaveBridges(store.places, name);
     const record = store.read(name);
     const started = readRunState(files)?.started ?? record.lastRun?.started ?? new Date().toISOString();
     const changed: MachineRecord = {

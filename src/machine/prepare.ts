@@ -1,9 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../base/runtime-error.ts';
+import { makeBridgePorts } from '../host/bridge-ports.ts';
 import { exists, giveTo, listDirectory, makeDirectory, writeFileAtomic } from '../host/files.ts';
 import { requireFreePorts } from '../host/free-ports.ts';
 import { guests } from '../unikernel/guests/index.ts';
+import { guestAddresses } from '../unikernel/network/plan.ts';
 import type { NetworkPlan } from '../unikernel/network/types.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { qemuArgs } from '../unikernel/qemu-args.ts';
@@ -11,7 +13,7 @@ import type { MachinePaths } from '../unikernel/sandbox-paths.ts';
 import { overlayPath, prepareDisks } from './disks.ts';
 import type { MachineHost } from './host.ts';
 import { renderMachineLaunch } from './launch-script.ts';
-import { planMachineNetwork } from './network.ts';
+import { leaveBridges, planMachineNetwork } from './network.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
 import { readableFile, requireReadableDisk } from './readable.ts';
 import type { MachineRecord } from './record.ts';
@@ -39,7 +41,7 @@ export function prepareMachine(
   const machine = resolveMachine(host, record, files);
   const ports = innerPorts(record, machine.ports);
   requireFreePorts(ports, { net: '/proc/self/net', address: '0.0.0.0', option: '--port ' });
-  const network = planMachineNetwork(record.settings.network, ports);
+  const network = planMachineNetwork(host, record, machine, ports);
   const owner = uid ?? process.geteuid?.() ?? 0;
   makeDirectory(dirname(files.run), 0o711);
   makeDirectory(files.run, 0o711);
@@ -75,7 +77,27 @@ export function prepareMachine(
     klog,
     exitValues: support.exitValues,
   });
+  joinBridges(host, record.name, files, network, owner);
   return machine;
+}
+
+/** Last of all: whoever finds that it runs finds its taps, too. */
+function joinBridges(
+  { places }: MachineHost,
+  name: string,
+  files: MachineFiles,
+  network: NetworkPlan,
+  owner: number,
+): void {
+  if (network.kind !== 'tap') return;
+  // A host that lost its power kept none, but a ucrun that was killed may have left some.
+  leaveBridges(places, name);
+  try {
+    makeBridgePorts(network, owner, `ucrun:${name}`);
+  } catch (error) {
+    rmSync(files.state, { force: true });
+    throw error;
+  }
 }
 
 /** Where QEMU itself listens: a machine that a connection starts leaves its port to whoever waits for that. */
@@ -120,6 +142,17 @@ function awaitCommand(
 ): readonly string[] | undefined {
   const { readyPort } = settings;
   if (readyPort === undefined) return undefined;
+  if (network.kind === 'tap') {
+    const [address] = guestAddresses(network);
+    if (address !== undefined) return [self, 'machine', 'await', address, `${readyPort}`];
+    throw new RuntimeError(
+      'PORT_INVALID',
+      `the address of machine "${name}" is not known, at which to wait for it`,
+      {
+        hint: 'say it: --network bridge:NAME,ip=ADDRESS/LENGTH; or leave out --ready-port',
+      },
+    );
+  }
   const ports = network.kind === 'user' ? network.ports : [];
   const port = ports.find(({ guest, protocol }) => guest === readyPort && protocol === 'tcp');
   if (port !== undefined) {

@@ -13,6 +13,7 @@ import { needsLowPorts } from './device-access.ts';
 import { readGuestExit, recordEnd } from './ended.ts';
 import type { MachineHost } from './host.ts';
 import { becomeUser, chooseMachineUser, releaseMachineUser } from './monitor-user.ts';
+import { leaveBridges, planMachineNetwork, refusePorts, requireOwnAddresses } from './network.ts';
 import type { MachineFiles } from './places.ts';
 import { prepareMachine } from './prepare.ts';
 import { type MachineRecord, type MachineSettings, recordVersion } from './record.ts';
@@ -69,9 +70,13 @@ export class QemuMachineService implements MachineService {
         makeDirectory(files.registry, 0o755);
         await fill(files.registry);
       }
+      const others = this.#store.readAll().flatMap((found) => (isBroken(found) ? [] : [found]));
+      requireOwnAddresses(settings.network, others);
       const machine = resolveMachine(this.#host, { name, source, settings }, files);
-      // What cannot be said to the guest is known now, though its address is not.
-      guests[machine.plan.guest].commandLine({ ...machine.input, network: undefined });
+      // What cannot be said to the guest is known now, and where it is on a bridge its network as well.
+      const network = planMachineNetwork(this.#host, { name, settings }, machine, machine.ports);
+      const told = network.kind === 'tap' ? network.guest : undefined;
+      guests[machine.plan.guest].commandLine({ ...machine.input, network: told });
       return {
         version: recordVersion,
         name,
@@ -98,6 +103,7 @@ export class QemuMachineService implements MachineService {
       try {
         return await this.#launch(record, files, restarts);
       } catch (error) {
+        leaveBridges(this.#store.places, name);
         releaseMachineUser(this.#host, files);
         rmSync(files.run, { recursive: true, force: true });
         throw error;
@@ -145,6 +151,7 @@ export class QemuMachineService implements MachineService {
     const files = this.#store.files(name);
     let machine: ResolvedMachine | undefined;
     const after = await this.#store.change(name, (record) => {
+      if (changes.ports !== undefined) refusePorts(record);
       const settings = changeSettings(record.settings, changes);
       machine = resolveMachine(this.#host, { ...record, settings }, files);
       return { ...record, settings, plan: sizesOf(machine) };
@@ -166,6 +173,7 @@ export class QemuMachineService implements MachineService {
       await this.stop(name);
     }
     await this.#store.remove(name);
+    leaveBridges(this.#store.places, name);
     releaseMachineUser(this.#host, files);
   }
 

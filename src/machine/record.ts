@@ -1,5 +1,6 @@
 import { RuntimeError } from '../base/runtime-error.ts';
 import { type GuestKind, guestKinds } from '../unikernel/guests/guest.ts';
+import type { BridgeCard } from '../unikernel/network/bridge-plan.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 
 /** Raised when the form changes; {@link migrateRecord} then takes the older one along. */
@@ -22,16 +23,14 @@ export interface MachineVolume {
   readonly readOnly: boolean;
 }
 
-/** How a machine is joined to the network: behind QEMU's own stack, not at all, or by a tap of the host's. */
+/** How a machine is joined to the network: behind QEMU's own stack, not at all, or as a station on bridges of the host's. */
 export type MachineNetwork =
   | { readonly kind: 'user' | 'none' }
   | {
-      readonly kind: 'tap' | 'bridge';
-      /** Of the tap, or of the bridge. */
-      readonly device: string;
-      /** `ADDRESS/LENGTH`; undefined: the guest has to ask for one. */
-      readonly address: string | undefined;
-      readonly gateway: string | undefined;
+      readonly kind: 'bridge';
+      readonly cards: readonly BridgeCard[];
+      /** undefined: those of the host. */
+      readonly nameServers: readonly string[] | undefined;
     };
 
 /** What its owner wants of a machine. */

@@ -25,6 +25,7 @@ export interface ResolvedMachine extends UnikernelFiles {
   readonly ownKernel: OwnKernel | undefined;
   readonly volumes: readonly PlannedVolume[];
   readonly plan: MachinePlan;
+  /** Those that are published at the host. */
   readonly ports: readonly PortMapping[];
   /** What its guest is told, but for its network. */
   readonly input: Omit<GuestInput, 'network'>;
@@ -67,7 +68,7 @@ export function resolveMachine(
       : undefined;
   const volumes = volumesOf(definition, settings.volumes);
   const qemu = findQemu(config.vmm.qemu, env.PATH);
-  const ports = settings.network.kind === 'none' ? [] : (settings.ports ?? definition.ports);
+  const served = settings.network.kind === 'none' ? [] : (settings.ports ?? definition.ports);
   const unkept = planMachine({
     definition,
     format: ownKernel?.format ?? kernelFormatOf(found),
@@ -94,8 +95,10 @@ export function resolveMachine(
     hostname: settings.hostname ?? name,
     root: rootOf(definition),
     volumes: guestVolumes({ definition, disks, volumes }),
-    port: ports[0]?.guest,
+    port: served[0]?.guest,
   };
+  // A guest with an address of its own serves them there.
+  const ports = settings.network.kind === 'bridge' ? [] : served;
   return { ...found, definition, ownKernel, volumes, plan, ports, input };
 }
 

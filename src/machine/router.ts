@@ -127,6 +127,7 @@ function brokenMachine(name: string, problem: string): Machine {
     memoryMiB: 0,
     cpus: 0,
     ports: [],
+    addresses: [],
     isEnabled: false,
     settings: undefined,
   };

@@ -1,5 +1,6 @@
 import type { GuestKind } from '../unikernel/guests/guest.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
+import { machineAddresses } from './network.ts';
 import type { MachineRecord, MachineSettings, MachineSource, ManagerKind } from './record.ts';
 
 /**
@@ -40,6 +41,8 @@ export interface Machine {
   readonly memoryMiB: number;
   readonly cpus: number;
   readonly ports: readonly PortMapping[];
+  /** Those that its guest is told at which others reach it; empty where it is behind QEMU, or asks its network for one. */
+  readonly addresses: readonly string[];
   /** Whether it is started when the host boots. */
   readonly isEnabled: boolean;
   readonly settings: MachineSettings | undefined;
@@ -153,6 +156,7 @@ export function describeMachine(
     memoryMiB: plan.memoryMiB,
     cpus: plan.cpus,
     ports: plan.ports,
+    addresses: machineAddresses(settings.network),
     isEnabled: now.isEnabled,
     settings,
   };

@@ -93,7 +93,9 @@ export const createOptions = {
   port: { ...repeated('a port: [IP:]HOST:GUEST[/udp]; may be repeated'), alias: 'p' },
   env: { ...repeated('a variable for the guest: NAME=VALUE; may be repeated'), alias: 'e' },
   volume: { ...repeated('a directory or disk image: SOURCE:/place[:ro]; may be repeated'), alias: 'v' },
-  network: single('its network: user or none'),
+  network: repeated(
+    'its network: user, none or bridge:NAME[,ip=ADDRESS/LENGTH][,gateway=ADDRESS][,dns=ADDRESS][,mac=MAC]; a bridge may be repeated',
+  ),
   guest: single('the kind of guest, where a kernel file does not say'),
   cmdline: single("a raw guest's command line"),
   initrd: single('the initial RAM disk for a kernel file'),

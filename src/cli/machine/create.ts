@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import { RuntimeError } from '../../base/runtime-error.ts';
-import { exists } from '../../host/files.ts';
+import { exists, readTextIfThere } from '../../host/files.ts';
 import { listRegistries, registriesFor } from '../../host/registry.ts';
 import type { MachineSettings, MachineSource, ManagerKind } from '../../machine/record.ts';
 import { ownUnikernel } from '../../machine/resolve.ts';
@@ -14,6 +15,7 @@ import { diskFormatOf } from '../../unikernel/volumes.ts';
 import type { DefinitionOptions } from '../image/definition-options.ts';
 import { imageImport } from '../image/import.ts';
 import type { MachineContext } from './context.ts';
+import { cardMac } from './network-option.ts';
 import { type SettingOptions, settingsFrom } from './settings.ts';
 
 /** What `create` and `run` are asked for. */
@@ -37,14 +39,18 @@ export async function createMachine(
   args: readonly string[],
   options: CreateOptions,
 ): Promise<Machine> {
-  const settings = settingsFrom(options, args, host.env, options.activate === true ? await freePort() : 0);
+  const name = options.name ?? inventedName(source);
+  const settings = settingsFrom(options, args, host.env, {
+    innerPort: options.activate === true ? await freePort() : 0,
+    macOf: (index) => cardMac(hostId(), name, index),
+  });
   const manager: ManagerKind =
     (options.systemd ?? host.config.machine.manager === 'systemd') ? 'systemd' : 'ucrun';
   refuseWithoutSystemd(manager, settings);
   for (const other of [...settings.after, ...settings.requires]) machines.store.read(other);
   const { kind, fill } = sourceOf({ host, machines }, source, options);
   const spec: MachineSpec = {
-    name: options.name ?? inventedName(source),
+    name,
     manager,
     source: kind,
     settings,
@@ -129,6 +135,11 @@ function rootOptions(rootfs: string): DefinitionOptions {
 function inventedName(source: string): string {
   const base = hasTransport(source) || source.includes('/') ? nameFrom(basename(source)) : source;
   return `${base === '' ? 'machine' : base.slice(0, 50)}-${randomBytes(2).toString('hex')}`;
+}
+
+/** What no other host has. @see machine-id(5) */
+function hostId(): string {
+  return readTextIfThere('/etc/machine-id')?.trim() || hostname();
 }
 
 /** A port of the loopback interface that nobody listens at. */

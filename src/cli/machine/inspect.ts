@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { RuntimeError } from '../../base/runtime-error.ts';
+import { withSeenAddresses } from '../../machine/seen-addresses.ts';
 import { asRuntimeError } from '../report-error.ts';
 import type { MachineContext } from './context.ts';
 import { fillTemplate } from './format.ts';
@@ -15,7 +16,8 @@ export async function inspectMachines(
   for (const name of names) {
     try {
       const { record, directory, log } = machines.store.files(name);
-      const machine = await machines.get(name);
+      const [machine] = withSeenAddresses([await machines.get(name)]);
+      if (machine === undefined) continue;
       const log_ = machine.manager === 'ucrun' ? { log } : {};
       found.push({ ...machine, files: { record, directory, ...log_ } });
     } catch (error) {

@@ -5,7 +5,7 @@ import { RuntimeError } from '../../base/runtime-error.ts';
 import { become } from '../../forward/become.ts';
 import { exists } from '../../host/files.ts';
 import { processStartTime } from '../../host/processes.ts';
-import { awaitGuest } from '../../machine/await-guest.ts';
+import { awaitGuest, awaitStation } from '../../machine/await-guest.ts';
 import { bringDown } from '../../machine/bring-down.ts';
 import { readGuestExit, recordEnd } from '../../machine/ended.ts';
 import { machineFiles, machinePlaces, type Scope } from '../../machine/places.ts';
@@ -24,7 +24,8 @@ export async function answerInternal(args: readonly string[], env: NodeJS.Proces
   const [command, ...operands] = args;
   if (command === 'await') {
     const [address = '', port, guestPort, run = ''] = operands;
-    await awaitGuest(address, Number(port), Number(guestPort), run);
+    if (guestPort === undefined) await awaitStation(address, Number(port));
+    else await awaitGuest(address, Number(port), Number(guestPort), run);
     return 0;
   }
   const [option = '', name = '', status] = operands;

@@ -1,4 +1,5 @@
 import { formatBytes, formatMiB } from '../../base/size.ts';
+import { withSeenAddresses } from '../../machine/seen-addresses.ts';
 import { type Machine, machineStatuses } from '../../machine/service.ts';
 import { guestKinds } from '../../unikernel/guests/guest.ts';
 import type { PortMapping } from '../../unikernel/ports.ts';
@@ -31,6 +32,7 @@ export interface Listed {
   readonly cpus: number;
   readonly cpuShare: number | undefined;
   readonly ports: readonly PortMapping[];
+  readonly addresses: readonly string[];
   readonly pid: number | undefined;
   readonly created: string;
   readonly started: string | undefined;
@@ -54,6 +56,7 @@ export const columns: readonly string[] = [
   'Restarts',
   'Enabled',
   'Labels',
+  'Address',
 ];
 
 /** `machine ps`. @returns what to print @throws RuntimeError USAGE */
@@ -63,7 +66,7 @@ export async function listMachines(
   now: number,
 ): Promise<string> {
   const filters = parseFilters(options.filter, filterKeys, { status: machineStatuses, guest: guestKinds });
-  const own = (await machines.list()).map((machine) => fromMachine(machine, now));
+  const own = withSeenAddresses(await machines.list()).map((machine) => fromMachine(machine, now));
   const others = options.engines ? engineMachines(host.stateRoot).map((found) => fromEngine(found, now)) : [];
   const wanted = [...own, ...others].filter((machine) =>
     filters.every(({ key, value }) => matches(machine, key, value)),
@@ -138,6 +141,7 @@ function fromMachine(machine: Machine, now: number): Listed {
     cpus: machine.settings?.cpus ?? machine.cpus,
     cpuShare: usage?.cpuShare,
     ports: machine.ports,
+    addresses: machine.addresses,
     pid: machine.pid,
     created: machine.created,
     started: machine.pid === undefined ? undefined : machine.started,
@@ -168,6 +172,7 @@ function fromEngine(found: EngineMachine, now: number): Listed {
     cpus: found.cpus,
     cpuShare: usage?.cpuShare,
     ports: found.ports,
+    addresses: [],
     pid: found.pid,
     created: found.created,
     started: found.pid === undefined ? undefined : found.created,
@@ -212,7 +217,8 @@ function rowOf(machine: Listed, now: number): Row {
     Cpu: machine.cpuShare === undefined ? '' : `${(machine.cpuShare * 100).toFixed(1)}%`,
     Rss: machine.residentBytes === undefined ? '' : formatBytes(machine.residentBytes),
     Cpus: String(machine.cpus),
-    Ports: machine.ports.map(portText).join(', '),
+    // The ports of a guest that has an address of its own are all there.
+    Ports: [...machine.addresses, ...machine.ports.map(portText)].join(', '),
     Manager: machine.manager,
     Uptime:
       machine.started === undefined ? '' : ageText(now - Date.parse(machine.started)).replace(/ ago$/, ''),
@@ -225,6 +231,7 @@ function rowOf(machine: Listed, now: number): Row {
     Labels: Object.entries(machine.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(','),
+    Address: machine.addresses.join(', '),
   };
 }
 

@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { parseDurationMs } from '../../base/duration.ts';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { parseMiB } from '../../base/size.ts';
-import type { MachineNetwork, MachineSettings, MachineVolume } from '../../machine/record.ts';
+import type { MachineSettings, MachineVolume } from '../../machine/record.ts';
 import { checkMachineName } from '../../machine/store.ts';
 import { type PortMapping, parsePorts } from '../../unikernel/ports.ts';
+import { parseNetwork } from './network-option.ts';
 
 /** What `create`, `run` and `update` take for a machine's settings, as yargs gives it. */
 export interface SettingOptions {
@@ -14,7 +15,7 @@ export interface SettingOptions {
   readonly port?: readonly string[] | undefined;
   readonly env?: readonly string[] | undefined;
   readonly volume?: readonly string[] | undefined;
-  readonly network?: string | undefined;
+  readonly network?: readonly string[] | undefined;
   readonly kernelArg?: readonly string[] | undefined;
   readonly disableAcceleration?: boolean | undefined;
   readonly hostname?: string | undefined;
@@ -32,16 +33,23 @@ export interface SettingOptions {
 
 const usualRestartDelayMs = 1000;
 
+/** What settings have that nobody has to say. */
+export interface SettingFacts {
+  /** Where the machine is to listen that a connection starts. */
+  readonly innerPort: number;
+  /** A hardware address for each of its cards. */
+  readonly macOf: (index: number) => string;
+}
+
 /**
  * A machine's settings, as they were written on a command line.
- * @param innerPort where the machine is to listen that a connection starts
  * @throws RuntimeError USAGE, MEMORY_INVALID, PORT_INVALID, MACHINE_INVALID
  */
 export function settingsFrom(
   options: SettingOptions,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  innerPort: number,
+  facts: SettingFacts,
 ): MachineSettings {
   const { label = [], after = [], requires = [], kernelArg = [], restart = 'no' } = options;
   const readyPort =
@@ -49,6 +57,8 @@ export function settingsFrom(
   const ports = options.port === undefined ? undefined : parsePublished(options.port);
   if (options.activate !== true && options.idleTimeout !== undefined)
     throw usage('option --idle-timeout is for machines with --activate', 'add --activate');
+  const network = parseNetwork(options.network ?? [], facts.macOf);
+  if (network.kind === 'bridge') refuseForwarding(options);
   if (options.rm === true && restart !== 'no')
     throw usage('options --rm and --restart contradict each other', 'leave one of them out');
   return {
@@ -59,7 +69,7 @@ export function settingsFrom(
     args,
     kernelArgs: kernelArg,
     volumes: (options.volume ?? []).map(parseVolume),
-    network: parseNetwork(options.network ?? 'user'),
+    network,
     hostname: options.hostname,
     acceleration: options.disableAcceleration !== true,
     autoRemove: options.rm === true,
@@ -75,10 +85,24 @@ export function settingsFrom(
         ? {
             idleTimeoutMs:
               options.idleTimeout === undefined ? undefined : seconds(options.idleTimeout, '--idle-timeout'),
-            innerPort,
+            innerPort: facts.innerPort,
           }
         : undefined,
   };
+}
+
+/** @throws RuntimeError USAGE, PORT_INVALID for what is there for guests behind QEMU alone */
+function refuseForwarding({ port, activate }: SettingOptions): void {
+  if (port !== undefined) {
+    throw new RuntimeError('PORT_INVALID', 'options --port and --network bridge contradict each other', {
+      hint: 'leave out --port: on a bridge the guest has an address of its own, and all of its ports are there',
+    });
+  }
+  if (activate !== true) return;
+  throw usage(
+    'options --activate and --network bridge contradict each other',
+    'leave one of them out: systemd listens at a port of the host, and the guest has an address of its own',
+  );
 }
 
 /** A size as people write it for machines: `64MiB`, and also `64M` or `1g`. @throws RuntimeError MEMORY_INVALID */
@@ -164,12 +188,6 @@ export function parseLabels(texts: readonly string[]): Readonly<Record<string, s
       return [key, value];
     }),
   );
-}
-
-/** @throws RuntimeError USAGE */
-function parseNetwork(text: string): MachineNetwork {
-  if (text === 'user' || text === 'none') return { kind: text };
-  throw usage(`option --network is "${text}"`, 'it can be user (behind QEMU) or none');
 }
 
 /** A variable of the machine's; one without a value has that of the command's own environment, or is left out. */

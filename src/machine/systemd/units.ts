@@ -98,7 +98,7 @@ function serviceText(record: MachineRecord, facts: UnitFacts): string {
     Unit: [
       ['Description', `unikernel ${name} (${plan.guest})`],
       ['Documentation', 'man:ucrun-machine(1)'],
-      ...(scope === 'system' ? [['After', 'network.target'] as const] : []),
+      ...(scope === 'system' ? networkOrder(settings) : []),
       ...needed.map((other) => ['After', serviceName(other)] as const),
       ...settings.requires.map((other) => ['Requires', serviceName(other)] as const),
       ...startLimit(settings),
@@ -134,6 +134,19 @@ function serviceText(record: MachineRecord, facts: UnitFacts): string {
   });
 }
 
+function isOnBridge({ network }: MachineRecord['settings']): boolean {
+  return network.kind === 'bridge';
+}
+
+/** A bridge has to be there. @see systemd.special(7) */
+function networkOrder(settings: MachineRecord['settings']): readonly Setting[] {
+  if (!isOnBridge(settings)) return [['After', 'network.target']];
+  return [
+    ['Wants', 'network-online.target'],
+    ['After', 'network-online.target'],
+  ];
+}
+
 function startLimit({ restart }: MachineRecord['settings']): readonly Setting[] {
   if (restart.policy === 'no' || restart.retries === undefined) return [];
   return [
@@ -145,8 +158,7 @@ function startLimit({ restart }: MachineRecord['settings']): readonly Setting[] 
 /** What needs a manager with privileges. The commands with + have them: what has to be prepared as root. */
 function systemConfinement({ settings, plan }: MachineRecord, facts: UnitFacts): readonly Setting[] {
   const usesKvm = plan.usesKvm;
-  const usesTap = settings.network.kind === 'tap' || settings.network.kind === 'bridge';
-  const devices = [...(usesKvm ? ['/dev/kvm'] : []), ...(usesTap ? ['/dev/net/tun'] : [])];
+  const devices = [...(usesKvm ? ['/dev/kvm'] : []), ...(isOnBridge(settings) ? ['/dev/net/tun'] : [])];
   const capability = facts.hasLowPorts ? 'CAP_NET_BIND_SERVICE' : '';
   return [
     ...(facts.uid === undefined
@@ -191,7 +203,10 @@ function systemConfinement({ settings, plan }: MachineRecord, facts: UnitFacts):
 
 /** What every manager can do: filters of system calls, which need no privilege. */
 function confinement({ settings }: MachineRecord): readonly Setting[] {
-  const families = settings.network.kind === 'none' ? 'AF_UNIX' : 'AF_UNIX AF_INET AF_INET6';
+  // A tap takes no socket, but who waits for the guest's port connects to it.
+  const hasSockets =
+    settings.network.kind === 'user' || (isOnBridge(settings) && settings.readyPort !== undefined);
+  const families = hasSockets ? 'AF_UNIX AF_INET AF_INET6' : 'AF_UNIX';
   return [
     ['NoNewPrivileges', 'yes'],
     ['LockPersonality', 'yes'],

@@ -79,15 +79,18 @@ t.test('other values', async (t) => {
 });
 
 t.test('settingsFrom() has the defaults, and refuses what contradicts itself', async (t) => {
-  t.strictSame(settingsFrom({}, [], {}, 0), settings);
+  const facts = { innerPort: 0, macOf: () => '02:00:00:00:00:01' };
+  t.strictSame(settingsFrom({}, [], {}, facts), settings);
   for (const options of [
     { rm: true, restart: 'always' },
     { idleTimeout: '5s' },
-    { network: 'moon' },
+    { network: ['moon'] },
+    { network: ['bridge:br0'], port: ['8080'] },
+    { network: ['bridge:br0'], activate: true },
     { after: ['../x'] },
     { readyPort: '0' },
   ])
-    t.throws(() => settingsFrom(options, [], {}, 0), { name: 'RuntimeError' }, JSON.stringify(options));
+    t.throws(() => settingsFrom(options, [], {}, facts), { name: 'RuntimeError' }, JSON.stringify(options));
 });
 
 t.test('changesFrom() keeps what was not mentioned', async (t) => {

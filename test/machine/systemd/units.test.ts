@@ -18,6 +18,21 @@ const withSettings = (changed: Partial<MachineSettings>): MachineRecord => ({
   settings: { ...settings, ...changed },
 });
 
+const onBridge: MachineSettings['network'] = {
+  kind: 'bridge',
+  cards: [
+    {
+      bridge: 'br0',
+      mac: '02:00:00:00:00:01',
+      ipv4: { address: '192.0.2.2', prefixLength: 24 },
+      ipv4Gateway: undefined,
+      ipv6: undefined,
+      ipv6Gateway: undefined,
+    },
+  ],
+  nameServers: undefined,
+};
+
 const cases: Readonly<Record<string, readonly [MachineRecord, UnitFacts]>> = {
   plain: [record, facts],
   'kvm-restart': [
@@ -46,6 +61,8 @@ const cases: Readonly<Record<string, readonly [MachineRecord, UnitFacts]>> = {
     withSettings({ restart: { policy: 'always', retries: undefined, delayMs: 1000 } }),
     { ...facts, scope: 'user', self: '/opt/u crun', environment: { XDG_DATA_HOME: '/home/u/$data' } },
   ],
+  bridge: [withSettings({ network: onBridge }), facts],
+  'bridge-ready': [withSettings({ network: onBridge, readyPort: 8080 }), facts],
   activated: [
     withSettings({ readyPort: 80, activation: { idleTimeoutMs: 60_000, innerPort: 34567 } }),
     facts,
@@ -111,12 +128,15 @@ t.test('systemd accepts the units', { skip }, async (t) => {
 t.test('a system unit is exposed by at most 1.5, by 1.7 with a port below 1024', { skip }, async (t) => {
   const withKvm = { ...record, plan: { ...record.plan, usesKvm: true } };
   const disks = '/var/lib/ucrun/machines/web/disks';
-  // Such a port takes a capability.
+  const bridged = { ...settings, network: onBridge, readyPort: 80 };
+  // A port below 1024 takes a capability.
   for (const [name, machine, unitFacts, most] of [
     ['plain', record, facts, 1.3],
     ['kvm', withKvm, { ...facts, disks }, 1.4],
     ['low', record, { ...facts, hasLowPorts: true }, 1.6],
     ['kvm-low', withKvm, { ...facts, disks, hasLowPorts: true }, 1.7],
+    ['bridge', withSettings({ network: onBridge }), facts, 1.3],
+    ['bridge, kvm, ready port', { ...withKvm, settings: bridged }, facts, 1.5],
   ] as const) {
     writeFileSync(join(folder, 'ucrun-web.service'), renderUnits(machine, unitFacts)[0]?.text ?? '');
     const { stdout } = analyze('security', '--offline=true', '--no-pager', './ucrun-web.service');
