@@ -87,4 +87,5 @@ export interface Inspected {
   readonly restarts: number;
   readonly memoryMiB: number;
   readonly isEnabled: boolean;
+  readonly addresses: readonly string[];
 }
