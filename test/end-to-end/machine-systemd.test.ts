@@ -15,6 +15,12 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
   const machines = new Machines(system_, 'ucrun');
   const show = async (name: string, property: string) =>
     await system.output(['systemctl', 'show', '--value', `--property=${property}`, `ucrun-${name}.service`]);
+  const exposureOf = async (name: string) => {
+    const text = await system.output([
+      ...['systemd-analyze', 'security', '--no-pager', `ucrun-${name}.service`],
+    ]);
+    return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(text)?.[1] ?? 10);
+  };
   const subtest = (what: string, names: readonly string[], check: (t: Test) => Promise<void>) =>
     t.test(what, async (t) => {
       t.teardown(() => machines.remove(...names));
@@ -131,7 +137,9 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     await machines.create('orphan', ['hello']);
     await system.output(['rm', '-r', '/var/lib/ucrun/machines/orphan']);
     await system.output(['systemctl', 'daemon-reload']);
+    await system.output(['ip', 'tuntap', 'add', 'dev', 'ucm01234567-0', 'mode', 'tap']);
     const found = await machines.run('doctor');
+    t.match(found.stdout, /^ucm01234567-0: it is there for .*, which does not run$/m);
     t.match(found.stdout + found.stderr, /unitless/);
     t.match(found.stdout + found.stderr, /orphan/);
     await machines.run('doctor', '--fix');
@@ -139,6 +147,7 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.match(await machines.inspect('unitless'), { status: 'running' });
     t.not((await system.run(['ls', '/etc/systemd/system/ucrun-orphan.service'])).status, 0);
     t.match(await machines.run('doctor'), { status: 0 }, 'then all is well');
+    t.notMatch(await system.output(['ip', '-oneline', 'link']), /ucm/);
   });
 
   await subtest('watch outlasts a reload and a re-execution of systemd', ['seen'], async (t) => {
@@ -153,11 +162,65 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.match(JSON.parse((await watching).stdout), { name: 'seen', status: 'exited', exitStatus: 0 });
   });
 
+  await subtest('a guest on a bridge answers at its own address', ['station', 'ready'], async (t) => {
+    t.teardown(() => system.run(['ip', 'link', 'delete', 'ucbr0']));
+    for (const command of [
+      'link add ucbr0 type bridge',
+      'link set ucbr0 up',
+      'address add 198.51.100.1/24 dev ucbr0',
+    ])
+      await system.output(['ip', ...command.split(' ')]);
+    const ports = () => system.output(['ip', '-oneline', 'link', 'show', 'master', 'ucbr0']);
+    const curl = [
+      'curl',
+      '--silent',
+      '--show-error',
+      '--max-time',
+      '60',
+      '--retry',
+      '60',
+      '--retry-delay',
+      '1',
+    ];
+    const answerOf = async (address: string) =>
+      JSON.parse(await system.output([...curl, '--retry-all-errors', `http://${address}:8080/`])) as object;
+    const restart = ['--restart', 'on-failure', '--restart-sec', '100ms'];
+    await machines.create('station', ['--network', 'bridge:ucbr0,ip=198.51.100.2/24', ...restart, 'hello']);
+    await machines.do('start', 'station');
+    t.match(await answerOf('198.51.100.2'), { requests: 1 });
+    t.match(await ports(), /alias ucrun:station/);
+    t.match(await machines.do('ps', '--format', '{{.Name}} {{.Address}}'), /^station 198\.51\.100\.2$/m);
+    const exposure = await exposureOf('station');
+    t.ok(exposure <= 1.5, `the exposure is ${exposure}`);
+
+    const pid = await show('station', 'MainPID');
+    await system.output(['kill', '-KILL', pid]);
+    await waitFor(
+      'another QEMU',
+      async () =>
+        (await show('station', 'ActiveState')) === 'active' && (await show('station', 'MainPID')) !== pid,
+      60,
+    );
+    t.match(await answerOf('198.51.100.2'), { requests: 1 }, 'also after QEMU was killed');
+    await machines.create('ready', [
+      '--network',
+      'bridge:ucbr0,ip=198.51.100.3/24',
+      '--ready-port',
+      '8080',
+      'hello',
+    ]);
+    await machines.do('start', 'ready');
+    t.match(await answerOf('198.51.100.3'), { requests: 1 });
+    await machines.do('stop', 'station');
+    await system.output(['kill', '-KILL', await show('ready', 'MainPID')]);
+    t.match(await machines.waitForStatus('ready', 'exited'), { exitStatus: 137 });
+    t.equal(await ports(), '', 'and nothing is left on the bridge');
+  });
+
   await subtest('a system unit is confined', ['confined'], async (t) => {
     await machines.create('confined', ['hello']);
-    const text = await system.output(['systemd-analyze', 'security', '--no-pager', 'ucrun-confined.service']);
-    const [, exposure = '10'] = /exposure level for ucrun-confined\.service: ([\d.]+)/.exec(text) ?? [];
-    t.ok(Number(exposure) <= 1.5, `the exposure is ${exposure}`);
+    const exposure = await exposureOf('confined');
+    t.ok(exposure <= 1.5, `the exposure is ${exposure}`);
   });
 
   await subtest('an enabled machine runs after the host has booted again', ['boots', 'stays'], async (t) => {
