@@ -44,9 +44,10 @@ keep_log ${shellQuote(files.log)} <console &
 log=$!
 ${launch} </dev/null >console &
 vmm=$!
-# The time when a process started is the 22nd field; what is in parentheses before may hold anything.
+# The time when a process started is the 22nd field; what is in parentheses before may hold anything. 0 is that of none: bash has
+# buried a QEMU that ended at once.
 started() {
-  read -r stat <"/proc/$1/stat"
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || { echo 0; return; }
   set -- \${stat##*) }
   shift 19
   echo "$1"
