@@ -77,6 +77,15 @@ t.test('podman is set up by a file beside its own, runs a unikernel by that, and
   t.equal(existsSync(dropIns), wasThere, 'a directory that was made for it goes with it');
   t.strictSame(await readdir(records), []);
   t.match(await call('podman', '--remove'), { status: 0, stdout: /^podman: nothing to do, / });
+
+  const theirs = '[engine]\nstop_timeout = 9 # mine\n';
+  await mkdir(dropIns, { recursive: true });
+  await writeFile(join(dropIns, 'ucrun.conf'), theirs);
+  await setUp(t, call, 'podman');
+  t.match(await readFile(join(dropIns, 'ucrun.conf'), 'utf8'), /stop_timeout = 9 # mine/, 'it is added to');
+  t.match(await call('podman', '--remove'), { status: 0, stderr: '' });
+  t.equal(await readFile(join(dropIns, 'ucrun.conf'), 'utf8'), theirs);
+  await rm(wasThere ? join(dropIns, 'ucrun.conf') : dropIns, { recursive: true });
 });
 
 t.test('a containers.conf that podman reads alone is changed and restored byte for byte', async (t) => {

@@ -9,7 +9,7 @@ import {
   isContainerdDefault,
   isCriDisabled,
 } from '../../src/setup/containerd.ts';
-import { crioDropIn, crioRuntime, isCrioDefault } from '../../src/setup/crio.ts';
+import { crioConfig, crioRuntime, isCrioDefault } from '../../src/setup/crio.ts';
 import {
   dockerConfig,
   dockerRuntime,
@@ -202,10 +202,26 @@ t.test(
   },
 );
 
-t.test('crioDropIn() is a runtime with a directory of its own', async (t) => {
-  const text = crioDropIn(asDefault);
-  t.equal(crioRuntime({ path: '/x', text }), '/usr/bin/ucrun');
-  t.ok(isCrioDefault({ path: '/x', text }));
-  t.notOk(isCrioDefault({ path: '/x', text: crioDropIn(wish) }));
-  t.notMatch(crioDropIn(wish), 'default_runtime');
+t.test('crioConfig() is a runtime with a directory of its own, and leaves what is there', async (t) => {
+  const path = '/x';
+  const fresh = crioConfig(asDefault, { path, text: '' });
+  t.equal(
+    fresh,
+    [
+      '# Written by "ucrun setup crio"; "ucrun setup crio --remove" takes it away.\n',
+      '[crio.runtime]',
+      'default_runtime = "ucrun"\n',
+      '[crio.runtime.runtimes.ucrun]',
+      'runtime_path = "/usr/bin/ucrun"',
+      'runtime_type = "oci"',
+      'runtime_root = "/run/crun-ucrun"\n',
+    ].join('\n'),
+  );
+  t.equal(crioRuntime({ path, text: fresh }), '/usr/bin/ucrun');
+  t.ok(isCrioDefault({ path, text: fresh }));
+  t.notOk(isCrioDefault({ path, text: crioConfig(wish, { path, text: '' }) }));
+  const theirs = '[crio.runtime] # mine\nlog_level = "debug"\n';
+  const both = crioConfig(asDefault, { path, text: theirs });
+  t.ok(both.startsWith(`${theirs}default_runtime = "ucrun"\n`), both);
+  t.equal(crioConfig(asDefault, { path, text: both }), both, 'a second time changes nothing');
 });

@@ -1,7 +1,7 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { filesIn } from '../../host/files.ts';
 import { runProgram } from '../../host/processes.ts';
-import { crioDropIn, crioRuntime, isCrioDefault } from '../../setup/crio.ts';
+import { crioConfig, crioRuntime, isCrioDefault } from '../../setup/crio.ts';
 import type { EngineSetup, FoundEngine, SetupContext } from './engine-setup.ts';
 import { lastLine } from './last-line.ts';
 
@@ -12,12 +12,12 @@ export function crioFiles(): readonly string[] {
   return ['/etc/crio/crio.conf', ...filesIn(dropIns, '')];
 }
 
-/** CRI-O: a file of ours in its crio.conf.d. */
+/** CRI-O: a file in its crio.conf.d, ours unless somebody has one of that name. */
 export function crioSetup({ wish, env }: SetupContext, crio: FoundEngine): EngineSetup {
   return {
     title: `CRI-O ${crio.versionText}`,
     path: crioFile,
-    plan: () => crioDropIn(wish),
+    plan: (text) => crioConfig(wish, { path: crioFile, text }),
     validate() {
       const { status, stdout, stderr } = runProgram(crio.program, ['config'], { env });
       const config = { path: 'crio config', text: status === 0 ? stdout : '' };

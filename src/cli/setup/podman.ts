@@ -19,7 +19,9 @@ export function podmanSetup({ wish, env, ...user }: SetupContext, podman: FoundE
   return {
     title: `podman ${podman.versionText}`,
     path,
-    plan: (text) => (hasDropIns ? podmanDropIn(wish, others) : podmanConfig(wish, others, { path, text })),
+    // A drop-in of this name may be somebody else's, and is then added to.
+    plan: (text) =>
+      hasDropIns && text === '' ? podmanDropIn(wish, others) : podmanConfig(wish, others, { path, text }),
     validate() {
       const runtime = wish.isDefault ? [] : ['--runtime=ucrun'];
       const args = [...runtime, 'info', '--format', '{{.Host.OCIRuntime.Path}}'];
