@@ -73,4 +73,12 @@ else {
     const { payload } = await publish(engine.address);
     t.match(await waitForLog(engine, example.containers.subscriber, /received/), payload.toString());
   });
+
+  t.test('docker: services wait until those that they depend on are healthy', async (t) => {
+    const file = 'healthy-first.yaml';
+    t.teardown(() => compose(file, 'down'));
+    await compose(file, 'up', '-d');
+    await waitForLog(started(), 'compose-examples_visitor_1', /"name":"hello"/);
+    t.equal(await inspect(started(), 'compose-examples_hello_1', '{{.State.Health.Status}}'), 'healthy');
+  });
 }
