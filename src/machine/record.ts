@@ -100,6 +100,8 @@ export interface MachineRecord {
   readonly settings: MachineSettings;
   /** As planned when it was made: for lists and limits, without looking at its files again. */
   readonly plan: PlannedSizes;
+  /** What its unit allows a machine that runs with more memory than planned, in MiB, until it is started again; undefined: what is planned. */
+  readonly limitMiB?: number | undefined;
   readonly lastRun: LastRun | undefined;
 }
 

@@ -110,6 +110,21 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.ok((await begun('back')) <= asked, 'and it answered before');
     await machines.do('stop', 'back');
     t.match(await machines.waitForStatus('front', 'exited'), { exitStatus: 0 }, 'it goes with it, too');
+    await machines.do('rm', 'back');
+    t.match(await machines.run('start', 'front'), { status: 1, stderr: /did not start/ }, 'nor without it');
+  });
+
+  await subtest('what runs keeps its limit of memory until it is started again', ['shrinks'], async (t) => {
+    await machines.create('shrinks', ['--memory', '64MiB', '--cpus', '1', 'hello']);
+    await machines.do('start', 'shrinks');
+    const limit = Number(await show('shrinks', 'MemoryMax'));
+    const said = await machines.do('update', '--memory', '32MiB', '--cpus', '0.5', 'shrinks');
+    t.match(said, /now: processor time: at most 50% of one/);
+    t.match(said, /at the next start: memory: 32MiB/);
+    t.equal(Number(await show('shrinks', 'MemoryMax')), limit);
+    t.match(await machines.run('doctor'), { status: 0 }, 'which is as it should be');
+    await machines.do('restart', 'shrinks');
+    t.ok(Number(await show('shrinks', 'MemoryMax')) < limit);
   });
 
   await subtest('a first connection starts a machine, and idleness stops it', ['idle', 'late'], async (t) => {

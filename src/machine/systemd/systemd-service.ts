@@ -7,10 +7,11 @@ import { guests } from '../../unikernel/guests/index.ts';
 import { kvmGroup, needsLowPorts } from '../device-access.ts';
 import { successStatuses } from '../guest-exit.ts';
 import type { MachineHost } from '../host.ts';
+import { cpuQuota, limitOf } from '../limits.ts';
 import { volumeOwner } from '../monitor-user.ts';
 import { failed, type QemuMachineService } from '../qemu-service.ts';
 import type { MachineRecord } from '../record.ts';
-import { resolveMachine } from '../resolve.ts';
+import { resolveMachine, sizesOf } from '../resolve.ts';
 import { isPaused } from '../run-state.ts';
 import {
   describeMachine,
@@ -30,7 +31,7 @@ import { watchMachines } from '../watch.ts';
 import { requireSystemd } from './booted.ts';
 import { readJournal } from './journal.ts';
 import { Systemctl } from './systemctl.ts';
-import { refuseEdited, removeUnits, writeUnits } from './unit-files.ts';
+import { editedUnits, refuseEdited, removeUnits, writeUnits } from './unit-files.ts';
 import { proxyName, renderUnits, serviceName, socketName, type UnitFacts, type UnitFile } from './units.ts';
 
 const properties = [
@@ -74,11 +75,11 @@ export class SystemdMachineService implements MachineService {
   }
 
   async start(name: string): Promise<Machine> {
-    const record = this.#store.read(name);
     const before = await this.get(name);
     if (before.status === 'running' || before.status === 'paused' || before.status === 'waiting') {
       throw new RuntimeError('MACHINE_STATE', `machine "${name}" is running already`);
     }
+    const record = before.status === 'broken' ? this.#store.read(name) : await this.#refresh(name);
     const unit = record.settings.activation === undefined ? serviceName(name) : socketName(name);
     // systemd, which is to listen there, would not say which port it is.
     if (record.settings.activation !== undefined)
@@ -88,8 +89,8 @@ export class SystemdMachineService implements MachineService {
     if (!isDone) {
       const { lastRun } = this.#store.read(name);
       // A guest that was quick has run all the same.
-      const hasRun =
-        lastRun?.exitStatus !== undefined && lastRun.exitStatus !== 125 && lastRun !== record.lastRun;
+      const isNew = lastRun?.started !== record.lastRun?.started;
+      const hasRun = isNew && lastRun?.exitStatus !== undefined && lastRun.exitStatus !== 125;
       if (!hasRun) throw failed(name, lastRun?.problem ?? words);
     }
     return await this.get(name);
@@ -121,10 +122,17 @@ export class SystemdMachineService implements MachineService {
 
   async update(name: string, changes: MachineChanges, { force = false } = {}): Promise<UpdateResult> {
     if (!force) refuseEdited(this.#host.places.units, name);
-    await this.#noteProcess(name);
-    const result = await this.#inner.update(name, changes);
-    await this.#writeUnits(this.#store.read(name), force);
-    return result;
+    const isRunning = await this.#noteProcess(name);
+    const before = this.#store.read(name);
+    const { now, atNextStart } = await this.#inner.update(name, changes);
+    // systemd limits what runs as soon as it has read the unit: less than QEMU has by now would kill it.
+    const limitMiB = isRunning ? limitOf(before) : undefined;
+    const after = await this.#store.change(name, (record) => ({ ...record, limitMiB }));
+    await this.#writeUnits(after, force);
+    const quota = cpuQuota(after.settings);
+    const isLimited = isRunning && quota !== cpuQuota(before.settings);
+    const time = `processor time: ${quota === undefined ? 'no limit' : `at most ${quota}% of one`}`;
+    return { now: isLimited ? [...now, time] : now, atNextStart };
   }
 
   async delete(name: string, { force = false } = {}): Promise<void> {
@@ -184,6 +192,19 @@ export class SystemdMachineService implements MachineService {
   /** Write the units of a machine anew, as its record says. */
   async repair(record: MachineRecord): Promise<void> {
     await this.#writeUnits(record, true);
+  }
+
+  /** What a machine is to be started with now: its unikernel may be another one, and a limit that was another run's is over. */
+  async #refresh(name: string): Promise<MachineRecord> {
+    const files = this.#store.files(name);
+    const record = await this.#store.change(name, (before) => ({
+      ...before,
+      plan: sizesOf(resolveMachine(this.#host, before, files)),
+      limitMiB: undefined,
+    }));
+    // What somebody has changed by hand stays, and is no reason not to start it.
+    if (editedUnits(this.#host.places.units, name).length === 0) await this.#writeUnits(record, false);
+    return record;
   }
 
   async #writeUnits(record: MachineRecord, force: boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpuQuota, memoryMax } from '../limits.ts';
+import { cpuQuota, limitOf } from '../limits.ts';
 import type { Scope } from '../places.ts';
 import type { MachineRecord } from '../record.ts';
 
@@ -125,7 +125,7 @@ function serviceText(record: MachineRecord, facts: UnitFacts): string {
       ['RuntimeDirectoryMode', '0700'],
       ['WorkingDirectory', '/'],
       ['SyslogIdentifier', name],
-      ['MemoryMax', `${memoryMax(plan)}M`],
+      ['MemoryMax', `${limitOf(record)}M`],
       ...(quota === undefined ? [] : [['CPUQuota', `${quota}%`] as const]),
       ...(scope === 'system' ? systemConfinement(record, facts) : []),
       ...confinement(record),

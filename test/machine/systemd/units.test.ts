@@ -86,6 +86,14 @@ t.test('every golden file of units has its case', async (t) => {
   t.strictSame(goldenFiles('units'), names.sort());
 });
 
+t.test('renderUnits() lowers no limit of what runs', async (t) => {
+  const limit = (machine: MachineRecord) =>
+    /^MemoryMax=(\d+)M$/m.exec(renderUnits(machine, facts)[0]?.text ?? '')?.[1];
+  t.equal(limit(record), '110');
+  t.equal(limit({ ...record, limitMiB: 200 }), '200');
+  t.equal(limit({ ...record, limitMiB: 100 }), '110');
+});
+
 t.test('isUntouched() knows what is none of ours', async (t) => {
   t.notOk(isUntouched('[Service]\nExecStart=/bin/true\n'));
   t.notOk(isUntouched(''));
