@@ -82,7 +82,8 @@ export class SystemdMachineService implements MachineService {
     const record = before.status === 'broken' ? this.#store.read(name) : await this.#refresh(name);
     const unit = record.settings.activation === undefined ? serviceName(name) : socketName(name);
     // systemd, which is to listen there, would not say which port it is.
-    if (record.settings.activation !== undefined)
+    const isAtRest = before.status === 'created' || before.status === 'exited';
+    if (record.settings.activation !== undefined && isAtRest)
       requireFreePorts(record.plan.ports, { net: '/proc/self/net', address: '::', option: '--port ' });
     await this.#systemctl.attempt(['reset-failed', serviceName(name)]);
     const { isDone, words } = await this.#systemctl.attempt(['start', unit]);
