@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import type { ContainerCall } from '../runtime/container.ts';
+import { print } from './print.ts';
 
 /**
  * A verb about a unikernel's container.
@@ -15,8 +15,8 @@ export async function answerForUnikernel(call: ContainerCall, verb: string): Pro
     case 'state': {
       const { containerState } = await import('../runtime/state.ts');
       const printed = containerState(call);
-      writeSync(2, printed.stderr);
-      writeSync(1, printed.stdout);
+      print(printed.stderr, 2);
+      print(printed.stdout);
       return printed.status;
     }
     case 'kill': {

@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
@@ -13,6 +12,7 @@ import {
   machineRunner,
   type RunMachine,
 } from './machine/commands.ts';
+import { print } from './print.ts';
 import { unknownCommand } from './unknown-command.ts';
 import { ucrunVersion, versionText } from './versions.ts';
 
@@ -217,8 +217,4 @@ function argumentsFor({ args, verb, verbArgs, globalArgs }: CommandLine): readon
   }
   const isOwn = verb !== undefined && peoplesVerbs.has(verb);
   return isOwn ? args : ['--help'];
-}
-
-function print(text: string): void {
-  writeSync(1, text);
 }

@@ -1,9 +1,9 @@
-import { writeSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { CommandLine } from '../forward/command-line.ts';
 import { carryOut } from '../host/health-probe.ts';
 import { probeProgram } from '../unikernel/health-probe.ts';
 import type { ProbeOrder } from '../unikernel/probe-order.ts';
+import { print } from './print.ts';
 
 /**
  * The hidden verb of the process that an engine takes for a health check's command: `ucrun probe ORDER`, the order in JSON.
@@ -12,7 +12,7 @@ import type { ProbeOrder } from '../unikernel/probe-order.ts';
  */
 export async function answerProbe({ verbArgs: [text = ''] }: CommandLine): Promise<number> {
   const { status, line } = await carryOut(parseOrder(text));
-  writeSync(status === 0 ? 1 : 2, `${line}\n`);
+  print(`${line}\n`, status === 0 ? 1 : 2);
   return status;
 }
 

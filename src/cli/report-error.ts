@@ -1,6 +1,7 @@
-import { appendFileSync, writeSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { RuntimeError } from '../base/runtime-error.ts';
 import type { GlobalOptions } from '../forward/command-line.ts';
+import { print } from './print.ts';
 
 /** The exit status of every failure of our own: engines have meanings for those above 125, and none for the others. */
 const failureStatus = 1;
@@ -17,7 +18,7 @@ export function reportError(error: unknown, globals: GlobalOptions): number {
   const details = known?.hint === undefined ? '' : `hint: ${known.hint}\n`;
   const stack = known === undefined && error instanceof Error ? `${error.stack}\n` : '';
   const cause = globals.debug && known?.cause instanceof Error ? `cause: ${known.cause.message}\n` : '';
-  writeSync(2, `ucrun: ${message}\n${details}${stack}${cause}`);
+  print(`ucrun: ${message}\n${details}${stack}${cause}`, 2);
   writeLog(globals, message, known);
   return failureStatus;
 }
@@ -58,6 +59,6 @@ function writeLog({ log, logFormat }: GlobalOptions, message: string, known: Run
   try {
     appendFileSync(path, `${text}\n`);
   } catch (error) {
-    writeSync(2, `ucrun: cannot write the log "${path}": ${String((error as NodeJS.ErrnoException).code)}\n`);
+    print(`ucrun: cannot write the log "${path}": ${String((error as NodeJS.ErrnoException).code)}\n`, 2);
   }
 }

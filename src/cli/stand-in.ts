@@ -1,10 +1,9 @@
-import { writeSync } from 'node:fs';
-import { isErrno } from '../base/errno.ts';
 import { crunHasVerb } from '../forward/crun-verbs.ts';
 import { runProgram } from '../host/processes.ts';
 import type { Call } from '../runtime/container.ts';
 import { asksForHelp, type SparseVerb } from './asks.ts';
 import { forward } from './forward.ts';
+import { isBrokenPipe, print } from './print.ts';
 
 /** What crun would explain if it had them. */
 const usages: Readonly<Record<SparseVerb, string>> = {
@@ -27,7 +26,7 @@ export async function standIn(call: Call, verb: SparseVerb): Promise<number> {
   const isHelp = call.line.verbArgs.some(asksForHelp);
   if (isCruns && (isHelp || verb === 'events')) return await forward(call);
   if (isHelp) {
-    writeSync(1, usages[verb]);
+    print(usages[verb]);
     return 0;
   }
   if (verb === 'events') {
@@ -36,28 +35,28 @@ export async function standIn(call: Call, verb: SparseVerb): Promise<number> {
   }
   const { featuresOfOldCrun, parseCrunBuild, withOwnFeatures } = await import('../runtime/features.ts');
   if (!isCruns) {
-    print(featuresOfOldCrun(parseCrunBuild(runProgram(crun, ['--version'], { env: {} }).stdout)));
+    printJson(featuresOfOldCrun(parseCrunBuild(runProgram(crun, ['--version'], { env: {} }).stdout)));
     return 0;
   }
   const { status, stdout, stderr } = runProgram(crun, call.line.args, { env: call.env });
   if (status !== 0) {
-    writeSync(2, stderr);
+    print(stderr, 2);
     return status;
   }
-  print(withOwnFeatures(JSON.parse(stdout) as Record<string, unknown>));
+  printJson(withOwnFeatures(JSON.parse(stdout) as Record<string, unknown>));
   return 0;
 }
 
 /** Whoever reads has seen enough once it closes the pipe. */
 function writeLine(line: string): void {
   try {
-    writeSync(1, `${line}\n`);
+    print(`${line}\n`);
   } catch (error) {
-    if (!isErrno(error, 'EPIPE')) throw error;
+    if (!isBrokenPipe(error)) throw error;
     process.exit(0);
   }
 }
 
-function print(value: object): void {
-  writeSync(1, `${JSON.stringify(value, undefined, 2)}\n`);
+function printJson(value: object): void {
+  print(`${JSON.stringify(value, undefined, 2)}\n`);
 }

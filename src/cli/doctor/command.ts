@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { isErrno } from '../../base/errno.ts';
+import { print } from '../print.ts';
 import { table } from '../table.ts';
 import { ucrunVersion } from '../versions.ts';
 import { type Check, type CheckStatus, not, ok } from './check.ts';
@@ -30,7 +30,7 @@ export async function runDoctor({ json, fix }: DoctorOptions, env: NodeJS.Proces
   const text = json
     ? `${JSON.stringify({ status: worst, checks }, undefined, 2)}\n`
     : `${checkTable(checks)}\n${summary(worst)}\n`;
-  writeSync(1, text);
+  print(text);
   return worst === 'problem' ? 1 : 0;
 }
 

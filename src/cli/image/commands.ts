@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import type { Argv } from 'yargs';
+import { print } from '../print.ts';
 import { imageAdd } from './add.ts';
 import { type Answer, type ImageContext, imageContext } from './context.ts';
 import { fileOptions, settingOptions } from './definition-options.ts';
@@ -67,12 +67,12 @@ export function runner(env: NodeJS.ProcessEnv, onStatus: (status: number) => voi
       const answer = await interruptible(
         async (signal) => await command(await imageContext(env, signal, progress)),
       );
-      writeSync(1, asJson ? `${JSON.stringify(answer.json, undefined, 2)}\n` : answer.text);
-      writeSync(2, (answer.notes ?? []).map((note) => `${note}\n`).join(''));
+      print(asJson ? `${JSON.stringify(answer.json, undefined, 2)}\n` : answer.text);
+      print((answer.notes ?? []).map((note) => `${note}\n`).join(''), 2);
       onStatus(answer.status ?? 0);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
-      writeSync(2, `ucrun: ${error.message}\n`);
+      print(`ucrun: ${error.message}\n`, 2);
       onStatus(error.status);
     }
   };

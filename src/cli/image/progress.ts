@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { formatBytes } from '../../base/size.ts';
+import { print } from '../print.ts';
 import type { Progress } from './context.ts';
 
 const intervalMs = 100;
@@ -26,11 +26,11 @@ export function lineOfProgress(isShown: boolean): Progress {
       if (now < next) return;
       next = now + intervalMs;
       const percent = total === 0 ? 100 : Math.min(100, Math.floor((100 * done) / total));
-      writeSync(2, `${clearLine}${label}: ${percent} % of ${formatBytes(total)}`);
+      print(`${clearLine}${label}: ${percent} % of ${formatBytes(total)}`, 2);
       isWritten = true;
     },
     end() {
-      if (isWritten) writeSync(2, clearLine);
+      if (isWritten) print(clearLine, 2);
       isWritten = false;
       next = Number.POSITIVE_INFINITY;
     },

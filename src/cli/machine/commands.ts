@@ -1,8 +1,8 @@
-import { writeSync } from 'node:fs';
 import type { Argv, Options } from 'yargs';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { markAttached } from '../../machine/run-state.ts';
 import type { Machine } from '../../machine/service.ts';
+import { print } from '../print.ts';
 import { type MachineContext, machineContext, type ScopeOptions } from './context.ts';
 import { createMachine } from './create.ts';
 import { doctor } from './doctor.ts';
@@ -174,7 +174,7 @@ export function addMachineCommands(machine: Argv, run: RunMachine, guestArgs: re
       async ({ source, ...options }) =>
         await run(scopeOf(options), async (context) => {
           const { name } = await createMachine(context, source, guestArgs, options);
-          writeSync(1, `${name}\n`);
+          print(`${name}\n`);
           return 0;
         }),
     )
@@ -292,7 +292,7 @@ export function addMachineCommands(machine: Argv, run: RunMachine, guestArgs: re
       async ({ format, filter, ...argv }) =>
         await run(scopeOf(argv), async (context) => {
           const options = { ...argv, format: format ?? 'table', filter: filter ?? [] };
-          writeSync(1, await listMachines(context, options, Date.now()));
+          print(await listMachines(context, options, Date.now()));
           return 0;
         }),
     )
@@ -394,7 +394,7 @@ async function startFirst(context: MachineContext, created: Machine, isDetached:
     throw error;
   }
   if (isDetached) {
-    writeSync(1, `${name}\n`);
+    print(`${name}\n`);
     return 0;
   }
   const status = await attach(context, started);

@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { diagnose, repair } from '../../machine/doctor.ts';
+import { print } from '../print.ts';
 import type { MachineContext } from './context.ts';
 
 /**
@@ -9,13 +9,13 @@ import type { MachineContext } from './context.ts';
  */
 export async function doctor({ host, machines }: MachineContext, fixes: boolean): Promise<number> {
   const findings = await diagnose(host, machines);
-  if (findings.length === 0) writeSync(1, 'nothing is wrong\n');
+  if (findings.length === 0) print('nothing is wrong\n');
   let isWrong = false;
   for (const finding of findings) {
     const isRepaired = fixes && (await repair(host, machines, finding));
     isWrong ||= !isRepaired;
     const remedy = isRepaired ? `repaired: ${finding.remedy}` : `remedy: ${finding.remedy}`;
-    writeSync(1, `${finding.name}: ${finding.what}\n  ${remedy}\n`);
+    print(`${finding.name}: ${finding.what}\n  ${remedy}\n`);
   }
   return isWrong ? 1 : 0;
 }

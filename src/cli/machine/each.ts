@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import type { Machine } from '../../machine/service.ts';
+import { print } from '../print.ts';
 import { asRuntimeError } from '../report-error.ts';
 import type { MachineContext } from './context.ts';
 
@@ -26,7 +26,7 @@ export async function withEach(
   for (const name of await chosenMachines(context, names, all)) {
     try {
       const lines = (await work(name)) ?? [];
-      writeSync(1, [name, ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join(''));
+      print([name, ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join(''));
     } catch (error) {
       const known = asRuntimeError(error);
       if (known === undefined) throw error;
@@ -35,7 +35,7 @@ export async function withEach(
       const message = known.message.includes(`"${name}"`)
         ? known.message
         : `machine "${name}": ${known.message}`;
-      writeSync(2, `ucrun: ${message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`);
+      print(`ucrun: ${message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`, 2);
     }
   }
   return status;

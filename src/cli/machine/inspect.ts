@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { withSeenAddresses } from '../../machine/seen-addresses.ts';
+import { print } from '../print.ts';
 import { asRuntimeError } from '../report-error.ts';
 import type { MachineContext } from './context.ts';
 import { fillTemplate } from './format.ts';
@@ -24,10 +24,10 @@ export async function inspectMachines(
       const known = asRuntimeError(error);
       if (!(known instanceof RuntimeError)) throw error;
       status = 1;
-      writeSync(2, `ucrun: ${known.message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`);
+      print(`ucrun: ${known.message}\n${known.hint === undefined ? '' : `hint: ${known.hint}\n`}`, 2);
     }
   }
-  writeSync(1, await render(found, format));
+  print(await render(found, format));
   return status;
 }
 

@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { Interrupted, interruptible } from '../image/interruptible.ts';
+import { isBrokenPipe, print } from '../print.ts';
 import type { MachineContext } from './context.ts';
 import { parseTime } from './times.ts';
 
@@ -30,7 +30,7 @@ export async function showLogs(
   try {
     await interruptible(async (signal) => {
       for await (const line of machines.logs(name, { ...wanted, signal }))
-        writeSync(1, options.timestamps ? `${line.time} ${line.text}\n` : `${line.text}\n`);
+        print(options.timestamps ? `${line.time} ${line.text}\n` : `${line.text}\n`);
     });
   } catch (error) {
     // Who has seen enough ends it so.
@@ -38,10 +38,6 @@ export async function showLogs(
     throw error;
   }
   return 0;
-}
-
-function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
 function parseTail(text: string | undefined): number | undefined {

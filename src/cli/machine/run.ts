@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import type { Machine } from '../../machine/service.ts';
+import { isBrokenPipe, print } from '../print.ts';
 import type { MachineContext } from './context.ts';
 
 /**
@@ -20,8 +20,8 @@ export async function attach({ machines }: MachineContext, started: Machine): Pr
   try {
     const since = Date.parse(started.started ?? started.created);
     const over = untilOver({ machines }, name).then((machine) => {
-      // A last look at what the journal may still be putting down.
-      setTimeout(() => stop.abort(), started.manager === 'systemd' ? 500 : 0);
+      // A last look at what the journal may still be putting down. A log of ours ends by itself.
+      if (started.manager === 'systemd') setTimeout(() => stop.abort(), 500);
       return machine;
     });
     const shown = (async () => {
@@ -30,12 +30,14 @@ export async function attach({ machines }: MachineContext, started: Machine): Pr
         since: started.ended === undefined ? since : since - 1000,
         until: undefined,
         tail: undefined,
-        signal: started.manager === 'systemd' ? stop.signal : new AbortController().signal,
+        signal: stop.signal,
       }))
-        writeSync(1, `${text}\n`);
-    })();
-    const ended = await over;
-    await shown.catch(() => {});
+        print(`${text}\n`);
+    })().catch((error: unknown) => {
+      // Who has seen enough may still want the status. And journalctl is not asked to end, but ended.
+      if (!isBrokenPipe(error) && !stop.signal.aborted) throw error;
+    });
+    const [ended] = await Promise.all([over, shown]);
     return ended?.exitStatus ?? 1;
   } finally {
     for (const signal of signals) process.removeListener(signal, onSignal);

@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs';
 import type { Machine, MachineEvent } from '../../machine/service.ts';
 import { Interrupted, interruptible } from '../image/interruptible.ts';
+import { isBrokenPipe, print } from '../print.ts';
 import { table } from '../table.ts';
 import type { MachineContext } from './context.ts';
 import { statusText } from './list.ts';
@@ -25,14 +25,10 @@ export async function watchStates(
   return 0;
 }
 
-function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
-}
-
 /** A line of JSON for a program. */
 function showLine({ time, name, status, machine }: MachineEvent): void {
   const { manager, pid, exitStatus, problem, restarts } = machine ?? {};
-  writeSync(1, `${JSON.stringify({ time, name, status, manager, pid, exitStatus, problem, restarts })}\n`);
+  print(`${JSON.stringify({ time, name, status, manager, pid, exitStatus, problem, restarts })}\n`);
 }
 
 /** A table that is drawn over itself. @see console_codes(4) */
@@ -50,7 +46,7 @@ function updatingTable(): (event: MachineEvent) => void {
       found.pid === undefined ? '-' : String(found.pid),
     ]);
     const text = table([['NAME', 'STATUS', 'MANAGER', 'PID'], ...rows]);
-    writeSync(1, `${height > 0 ? `\x1b[${height}A` : ''}\x1b[J${text}`);
+    print(`${height > 0 ? `\x1b[${height}A` : ''}\x1b[J${text}`);
     height = rows.length + 1;
   };
 }

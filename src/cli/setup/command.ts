@@ -1,10 +1,10 @@
-import { writeSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import { nearest } from '../../base/nearest.ts';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { homeDirectory } from '../../host/home.ts';
 import { type EngineName, engineNames } from '../../setup/engine.ts';
 import { identify, isHostRoot } from '../config-for.ts';
+import { print } from '../print.ts';
 import { asRuntimeError } from '../report-error.ts';
 import { addToEngine } from './add.ts';
 import type { SetupContext } from './engine-setup.ts';
@@ -53,7 +53,7 @@ function removeFromAll(names: readonly EngineName[], context: SetupContext, isDr
     try {
       print(removeFromEngine(name, context, isDryRun));
     } catch (error) {
-      if (failure !== undefined) writeSync(2, `ucrun: ${failure.message}\nhint: ${failure.hint}\n`);
+      if (failure !== undefined) print(`ucrun: ${failure.message}\nhint: ${failure.hint}\n`, 2);
       failure = asRuntimeError(error);
       if (failure === undefined) throw error;
     }
@@ -78,8 +78,4 @@ function checkName(word: string): EngineName {
   throw new RuntimeError('USAGE', `unknown engine "${word}"`, {
     hint: near === undefined ? `the engines are ${engineNames.join(', ')}` : `did you mean "${near}"?`,
   });
-}
-
-function print(text: string): void {
-  writeSync(1, text);
 }
