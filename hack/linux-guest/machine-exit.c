@@ -24,6 +24,8 @@ enum {
 
 enum {
   TCSBRK = 0x5409,
+  TIOCSERGETLSR = 0x5459,
+  TIOCSER_TEMT = 1,
   REBOOT_MAGIC1 = 0xfee1dead,
   REBOOT_MAGIC2 = 0x28121969,
   REBOOT_POWER_OFF = 0x4321fedc,
@@ -71,11 +73,27 @@ static int parse_status(const char *text)
   return value;
 }
 
+/*
+ * Waits until what was printed has left the serial port. What is in the port itself the kernel waits for only as long as a real line
+ * would take, whereas QEMU's takes as long as whoever reads it.
+ */
+static void drain(int descriptor)
+{
+  int line;
+
+  do {
+    line = TIOCSER_TEMT;
+    if (system_call(SYS_IOCTL, descriptor, TCSBRK, 1) != 0 ||
+        system_call(SYS_IOCTL, descriptor, TIOCSERGETLSR, (long)&line) != 0)
+      return;
+  } while (!(line & TIOCSER_TEMT));
+}
+
 static void end_machine(int status)
 {
-  /* The machine is gone a moment after this: what was printed has to have left the serial port by then. */
+  /* The machine is gone a moment after this. */
   for (int descriptor = 0; descriptor <= 2; descriptor++)
-    system_call(SYS_IOCTL, descriptor, TCSBRK, 1);
+    drain(descriptor);
   system_call(SYS_SYNC, 0, 0, 0);
 
   if (system_call(SYS_IOPERM, STATUS_PORT, END_PORT - STATUS_PORT + 1, 1) == 0) {
