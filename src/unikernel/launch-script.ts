@@ -62,8 +62,7 @@ export function renderLaunchScript({
   const closed = closing(opened);
   const served = servers.length === 0 ? noServers : serverParts(servers);
   const graceSeconds = (graceMs / 1000).toFixed(3);
-  return `exec 3<&0
-interrupted= launching= status= timer= vmm=
+  return `${consoleInput}interrupted= launching= status= timer= vmm=
 switch_off() {
   interrupted=1
   [ -n "$launching" ] || exit ${switchedOff}
@@ -151,6 +150,15 @@ if [ "$status" -gt 128 ] && [ "$status" -lt 160 ] || [ $((status % 2)) = 0 ]; th
 exit $((status / 2))
 `;
 }
+
+/**
+ * Keeps the console's input as 3. A pipe is opened anew for both directions, so that it does not hang up when whoever writes to it has
+ * finished: with an input that has hung up, QEMU's wait for room in its output is no wait, and what the guest prints meanwhile is lost.
+ * @see QEMU chardev/char-fd.c, fd_chr_add_watch(); hw/char/serial.c, serial_xmit()
+ */
+const consoleInput = `exec 3<&0
+[ ! -p /proc/self/fd/0 ] || ! { true <>/proc/self/fd/0; } 2>/dev/null || exec 3<>/proc/self/fd/0
+`;
 
 /**
  * The lowest byte of the code in a Nanos kernel's last words, which begin with KLOG. A program that a signal ended has that

@@ -423,6 +423,15 @@ for (const { name, shell, accelerator } of kinds) {
       { ...usual, status: 0, stdout: 'one\ntwo\n' },
       'stdin reaches it, and so does its end',
     );
+    const piped = new Launched(['sh', '-c', 'echo one | "$@"', 'sh', ...shell], {
+      accelerator,
+      vmm: 'read -r line; echo "$line"; grep flags /proc/$$/fdinfo/0; exit 85',
+    });
+    t.match(
+      await outcome(t, piped),
+      { ...usual, status: 42, stdout: /^one\nflags:\t\d*2\n$/ },
+      'a pipe has it as a writer, too, and so does not hang up',
+    );
     const deaf = launch({ vmm: 'exit 85', input: 'x'.repeat(1000) });
     t.match(
       await outcome(t, deaf),
