@@ -42,13 +42,17 @@ t.test('readConsoleLog() follows until the machine has ended, also into a new fi
     asked++;
     if (asked === 1) appendFileSync(path, line(2, 'two'));
     if (asked === 2) {
+      appendFileSync(path, line(2, 'the last of the old'));
       renameSync(path, `${path}.1`);
       writeFileSync(path, line(3, 'three'));
     }
-    return asked === 3;
+    if (asked === 3) renameSync(path, `${path}.1`);
+    if (asked === 4) writeFileSync(path, line(4, 'after a moment without a file'));
+    return asked === 4;
   };
   for await (const { text } of readConsoleLog(path, { ...options, follow: true }, isOver)) found.push(text);
-  t.strictSame(found, ['one', 'two', 'three']);
+  t.strictSame(found, ['one', 'two', 'the last of the old', 'three', 'after a moment without a file']);
+  t.strictSame(await texts(path), ['three', 'after a moment without a file']);
 });
 
 t.test('parseLogLine() and parseJournalEntry()', async (t) => {
