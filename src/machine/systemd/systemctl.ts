@@ -1,6 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RuntimeError } from '../../base/runtime-error.ts';
 import { requireTool } from '../../host/tools.ts';
 import type { Scope } from '../places.ts';
+import { isSystemdThere } from './booted.ts';
+
+/** How long a systemd that starts anew may take on a busy host. */
+const answerTimeoutMs = 15_000;
+const retryMs = 100;
 
 /** How the service manager of one scope is spoken to. */
 export class Systemctl {
@@ -32,14 +38,34 @@ export class Systemctl {
     return { isDone: result.exitCode === 0, words: words || `status ${result.exitCode}` };
   }
 
-  /** Properties of units, as many answers as there are units, in their order. A unit that is not there has a LoadState of its own. */
+  /**
+   * Properties of units, as many answers as there are units, in their order. A unit that is not there has a LoadState of its own. A
+   * systemd that starts anew answers for none of them, or for some, until it has.
+   * @returns nothing where there is no systemd
+   * @throws RuntimeError SYSTEMD_FAILED if it does not answer for long
+   */
   async show(
     units: readonly string[],
     properties: readonly string[],
   ): Promise<readonly Readonly<Record<string, string>>[]> {
     if (units.length === 0) return [];
-    const { stdout } = await this.#call(['show', `--property=${properties.join(',')}`, '--', ...units]);
-    return parseShow(stdout);
+    const deadline = performance.now() + answerTimeoutMs;
+    for (;;) {
+      const { stdout, stderr } = await this.#call([
+        'show',
+        `--property=${properties.join(',')}`,
+        '--',
+        ...units,
+      ]);
+      const shown = parseShow(stdout);
+      if (shown.length === units.length || !isSystemdThere(this.#scope, this.#env)) return shown;
+      if (performance.now() > deadline) {
+        throw new RuntimeError('SYSTEMD_FAILED', 'systemd does not say how the units of machines are', {
+          hint: `systemctl says: ${stderr.trim().split('\n')[0]}`,
+        });
+      }
+      await delay(retryMs);
+    }
   }
 
   async #call(
