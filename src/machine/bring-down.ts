@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrno } from '../base/errno.ts';
 import { qmpCommand } from '../host/qmp.ts';
+import { noteChange } from './changes.ts';
 import type { MachineFiles } from './places.ts';
-import { isThere, type MachineProcess, qmpPlace } from './run-state.ts';
+import { isThere, type MachineProcess, qmpPlace, readRunState } from './run-state.ts';
 
 /** A QEMU that is told to quit does so at once, unless the host is busy. */
 const quitMs = 10_000;
@@ -17,6 +18,7 @@ const pollMs = 25;
  */
 export async function bringDown(files: MachineFiles, qemu: MachineProcess, graceMs: number): Promise<void> {
   writeFileSync(files.stopping, '');
+  noteChange(files, { started: readRunState(files)?.started, status: 'stopping' });
   if (graceMs > 0) {
     // A guest that is held would not hear it.
     await qmpCommand(qmpPlace(files), 'cont', qmpTimeoutMs);

@@ -1,8 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-import { isErrno } from '../base/errno.ts';
+import { rmSync } from 'node:fs';
 import { exists, listDirectory } from '../host/files.ts';
 import { klogExitCodeOffset } from '../unikernel/nanos/klog.ts';
+import { noteChange, noteChanges, qemuChanges } from './changes.ts';
 import { type GuestExit, guestExit } from './guest-exit.ts';
+import { readHostileBytes, readHostileText } from './hostile-file.ts';
 import { leaveBridges } from './network.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
 import type { MachineRecord } from './record.ts';
@@ -21,15 +22,15 @@ export function readGuestExit(files: MachineFiles, qemuStatus: number | undefine
   return guestExit({
     qemuStatus,
     // The first byte is the launch script's.
-    statusByte: readBytes(`${files.qemu}/${qemuNames.exitStatus}`, 0, 2)[1],
+    statusByte: readHostileBytes(`${files.qemu}/${qemuNames.exitStatus}`, 0, 2)[1],
     klogStatus:
       klog === undefined
         ? undefined
-        : klogStatusIn(readBytes(klog.path, klog.offset, klogExitCodeOffset + 4)),
+        : klogStatusIn(readHostileBytes(klog.path, klog.offset, klogExitCodeOffset + 4)),
     wasStopped: exists(files.stopping),
     wasSwitchedOff: exists(files.switchedOff),
-    errors: readText(`${files.qemu}/${qemuNames.errors}`).split('\n'),
-    lastEvents: readText(`${files.qemu}/${qemuNames.lastEvents}`),
+    errors: readHostileText(`${files.qemu}/${qemuNames.errors}`, maxBytes).split('\n'),
+    lastEvents: readHostileText(`${files.qemu}/${qemuNames.lastEvents}`, maxBytes),
     exitValues: state?.exitValues ?? {},
   });
 }
@@ -46,18 +47,15 @@ export async function recordEnd(
     leaveBridges(store.places, name);
     const record = store.read(name);
     const started = readRunState(files)?.started ?? record.lastRun?.started ?? new Date().toISOString();
-    const changed: MachineRecord = {
-      ...record,
-      lastRun: {
-        started,
-        ended: new Date().toISOString(),
-        exitStatus: status,
-        problem,
-        restarts: record.lastRun?.restarts ?? 0,
-      },
-    };
+    const ended = new Date().toISOString();
+    const restarts = record.lastRun?.restarts ?? 0;
+    const lastRun = { started, ended, exitStatus: status, problem, restarts };
+    const changed: MachineRecord = { ...record, lastRun };
     store.write(changed);
+    noteChanges(files, qemuChanges(files, started));
     removeRun(files);
+    // Whoever hears of it finds it so.
+    noteChange(files, { time: ended, started, status: 'exited', exitStatus: status, problem });
     return changed;
   });
 }
@@ -76,26 +74,4 @@ function removeRun({ run, qemu }: MachineFiles): void {
 function klogStatusIn(bytes: Uint8Array): number | undefined {
   const text = Buffer.from(bytes);
   return text.toString('latin1', 0, 4) === 'KLOG' ? text[klogExitCodeOffset] : undefined;
-}
-
-function readText(path: string): string {
-  return Buffer.from(readBytes(path, 0, maxBytes)).toString('utf8');
-}
-
-/** What is at a place of a file that a hostile QEMU may have put there: no link is followed, and no pipe waited for. */
-function readBytes(path: string, offset: number, length: number): Uint8Array {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return new Uint8Array();
-    throw error;
-  }
-  try {
-    if (!fstatSync(fd).isFile()) return new Uint8Array();
-    const buffer = new Uint8Array(length);
-    return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
-  } finally {
-    closeSync(fd);
-  }
 }

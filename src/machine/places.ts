@@ -47,6 +47,8 @@ export interface MachineFiles {
   /** What the guest has written to its disks. */
   readonly disks: string;
   readonly log: string;
+  /** How its state has changed, see changes.ts. */
+  readonly changes: string;
   readonly lock: string;
   /** There while a command shows its console, and removes it afterwards if that is wanted: `PID START-TIME`. */
   readonly attached: string;
@@ -59,8 +61,6 @@ export interface MachineFiles {
   readonly state: string;
   readonly launch: string;
   readonly wrapper: string;
-  /** There while the guest is held. */
-  readonly paused: string;
   /** There when it was asked to end, and when it was switched off. */
   readonly stopping: string;
   readonly switchedOff: string;
@@ -78,6 +78,7 @@ export function machineFiles({ store, run }: MachinePlaces, name: string): Machi
     registry: `${directory}/registry`,
     disks: `${directory}/disks`,
     log: `${directory}/console.log`,
+    changes: `${directory}/changes`,
     lock: `${store}/.${name}.lock`,
     attached: `${directory}/attached`,
     restarting: `${directory}/restarting`,
@@ -86,7 +87,6 @@ export function machineFiles({ store, run }: MachinePlaces, name: string): Machi
     state: `${running}/state.json`,
     launch: `${running}/launch`,
     wrapper: `${running}/wrapper`,
-    paused: `${running}/paused`,
     stopping: `${running}/stopping`,
     switchedOff: `${running}/switched-off`,
     qemu: `${running}/qemu`,
@@ -101,4 +101,5 @@ export const qemuNames = {
   lastEvents: 'last-events',
   errors: 'vmm.err',
   ready: 'ready',
+  history: 'history',
 } as const;

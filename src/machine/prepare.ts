@@ -21,6 +21,8 @@ import { type ResolvedMachine, resolveMachine } from './resolve.ts';
 import { writeRunState } from './run-state.ts';
 
 export interface PrepareRequest {
+  /** When it is started, ISO 8601. */
+  readonly started: string;
   /** Whom QEMU is to run as; undefined: whoever runs this. */
   readonly uid: number | undefined;
   /** Whether a service manager waits for the machine. */
@@ -36,7 +38,7 @@ export function prepareMachine(
   host: MachineHost,
   record: MachineRecord,
   files: MachineFiles,
-  { uid, notifies }: PrepareRequest,
+  { started, uid, notifies }: PrepareRequest,
 ): ResolvedMachine {
   const machine = resolveMachine(host, record, files);
   const ports = innerPorts(record, machine.ports);
@@ -72,7 +74,7 @@ export function prepareMachine(
   writeFileAtomic(files.launch, script, 0o400);
   giveTo(files.launch, owner);
   writeRunState(files, {
-    started: new Date().toISOString(),
+    started,
     uid,
     klog,
     exitValues: support.exitValues,

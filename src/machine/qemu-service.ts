@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { exists, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
@@ -8,9 +8,11 @@ import { findTool } from '../host/tools.ts';
 import { guests } from '../unikernel/guests/index.ts';
 import type { PortMapping } from '../unikernel/ports.ts';
 import { bringDown } from './bring-down.ts';
+import { noteChange } from './changes.ts';
 import { readConsoleLog } from './console-log.ts';
 import { needsLowPorts } from './device-access.ts';
 import { readGuestExit, recordEnd } from './ended.ts';
+import { isPaused } from './history.ts';
 import type { MachineHost } from './host.ts';
 import { becomeUser, chooseMachineUser, releaseMachineUser } from './monitor-user.ts';
 import { leaveBridges, planMachineNetwork, refusePorts, requireOwnAddresses } from './network.ts';
@@ -20,7 +22,6 @@ import { type MachineRecord, type MachineSettings, recordVersion } from './recor
 import { type ResolvedMachine, resolveMachine, sizesOf } from './resolve.ts';
 import {
   hasWrapper,
-  isPaused,
   isReady,
   isRestarting,
   isThere,
@@ -116,14 +117,14 @@ export class QemuMachineService implements MachineService {
   async pause(name: string): Promise<Machine> {
     const { files } = this.#running(name);
     if (!(await qmpCommand(qmpPlace(files), 'stop', qmpTimeoutMs))) throw isSilent(name);
-    writeFileSync(files.paused, '');
+    await untilSeen(() => isPaused(files));
     return await this.get(name);
   }
 
   async resume(name: string): Promise<Machine> {
     const { files } = this.#running(name);
     if (!(await qmpCommand(qmpPlace(files), 'cont', qmpTimeoutMs))) throw isSilent(name);
-    rmSync(files.paused, { force: true });
+    await untilSeen(() => !isPaused(files));
     return await this.get(name);
   }
 
@@ -186,7 +187,7 @@ export class QemuMachineService implements MachineService {
   }
 
   watch({ signal }: { readonly signal: AbortSignal }): AsyncIterable<MachineEvent> {
-    return watchMachines(this.#store.places, () => this.list(), signal);
+    return watchMachines({ store: this.#store, list: () => this.list(), news: undefined, signal });
   }
 
   async *logs(name: string, options: LogOptions): AsyncIterable<LogLine> {
@@ -218,7 +219,8 @@ export class QemuMachineService implements MachineService {
   async #launch(record: MachineRecord, files: MachineFiles, restarts: number): Promise<Wrapper> {
     const { env, self } = this.#host;
     const uid = chooseMachineUser(this.#host, record, files);
-    const machine = prepareMachine(this.#host, record, files, { uid, notifies: false });
+    const started = new Date().toISOString();
+    const machine = prepareMachine(this.#host, record, files, { started, uid, notifies: false });
     const become = uid === undefined ? [] : becomeUser(uid, needsLowPorts(machine.ports));
     const scope = this.#host.places.scope;
     writeFileAtomic(
@@ -229,14 +231,9 @@ export class QemuMachineService implements MachineService {
     this.#store.write({
       ...record,
       plan: sizesOf(machine),
-      lastRun: {
-        started: new Date().toISOString(),
-        ended: undefined,
-        exitStatus: undefined,
-        problem: undefined,
-        restarts,
-      },
+      lastRun: { started, ended: undefined, exitStatus: undefined, problem: undefined, restarts },
     });
+    noteChange(files, { time: started, started, status: 'starting' });
     const shell = findTool('bash', env.PATH) ?? '/bin/sh';
     return spawnWrapper(
       [...scopeCommand(this.#host, record), shell, files.wrapper],
@@ -333,6 +330,12 @@ export class QemuMachineService implements MachineService {
     const status = record.lastRun === undefined ? 'created' : 'exited';
     return describeMachine(record, { status, pid: undefined, isEnabled });
   }
+}
+
+/** The shell beside QEMU writes down what QEMU has done by now. */
+async function untilSeen(isSeen: () => boolean): Promise<void> {
+  const deadline = performance.now() + qmpTimeoutMs;
+  while (!isSeen() && performance.now() < deadline) await delay(pollMs);
 }
 
 interface Wrapper {

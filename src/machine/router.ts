@@ -78,7 +78,12 @@ export class MachineRouter implements MachineService {
   }
 
   watch({ signal }: { readonly signal: AbortSignal }): AsyncIterable<MachineEvent> {
-    return watchMachines(this.store.places, () => this.list(), signal);
+    return watchMachines({
+      store: this.store,
+      list: () => this.list(),
+      news: this.systemd.news(),
+      signal,
+    });
   }
 
   logs(name: string, options: LogOptions): AsyncIterable<LogLine> {

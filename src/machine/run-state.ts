@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { exists, readTextIfThere, writeFileAtomic } from '../host/files.ts';
+import { readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { processStartTime } from '../host/processes.ts';
 import type { QmpPlace } from '../host/qmp.ts';
 import { type MachineFiles, qemuNames } from './places.ts';
@@ -79,10 +79,6 @@ export function isThere({ pid, startTime }: MachineProcess): boolean {
 /** Whether the guest has said that it runs, or QEMU of it. QEMU can make this up, and only of itself. */
 export function isReady({ qemu }: MachineFiles): boolean {
   return existsSync(`${qemu}/${qemuNames.ready}`);
-}
-
-export function isPaused({ paused }: MachineFiles): boolean {
-  return exists(paused);
 }
 
 /** Where a machine's QEMU listens. */

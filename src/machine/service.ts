@@ -33,6 +33,8 @@ export interface Machine {
   readonly created: string;
   readonly started: string | undefined;
   readonly ended: string | undefined;
+  /** When its unit came to the state that it is in, if it has one. */
+  readonly since?: string | undefined;
   readonly restarts: number;
   /** QEMU's. */
   readonly pid: number | undefined;

@@ -4,6 +4,7 @@ import { nearest } from '../base/nearest.ts';
 import { RuntimeError } from '../base/runtime-error.ts';
 import { exists, listDirectory, makeDirectory, readTextIfThere, writeFileAtomic } from '../host/files.ts';
 import { withLock } from '../host/lock.ts';
+import { noteChange } from './changes.ts';
 import { type MachineFiles, type MachinePlaces, machineFiles } from './places.ts';
 import { type MachineRecord, parseRecord } from './record.ts';
 
@@ -82,6 +83,7 @@ export class MachineStore {
       try {
         const record = await fill(files);
         this.write(record);
+        noteChange(files, { time: record.created, started: undefined, status: 'created' });
         return record;
       } catch (error) {
         rmSync(files.directory, { recursive: true, force: true });
@@ -95,6 +97,7 @@ export class MachineStore {
     return await this.lock(name, () => {
       const changed = change(this.read(name));
       this.write(changed);
+      noteChange(this.files(name), { started: undefined, status: undefined });
       return changed;
     });
   }

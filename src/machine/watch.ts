@@ -1,111 +1,141 @@
-import { type FSWatcher, watch as watchFiles } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { listDirectory } from '../host/files.ts';
-import type { MachinePlaces } from './places.ts';
+import { RuntimeError } from '../base/runtime-error.ts';
+import { FileWatch } from './file-watch.ts';
+import { Follower } from './follower.ts';
 import type { Machine, MachineEvent } from './service.ts';
+import type { MachineStore } from './store.ts';
 
-/** What happens without a file of ours being written is seen so late: a service manager's pause between two starts. */
-const tickMs = 1000;
-const settleMs = 30;
+/** What is seen by nothing but a look, such as a wrapper that was killed, is seen so late; */
+const tickMs = 10_000;
+/** and so late where the kernel or the manager's journal does not tell us. */
+const blindTickMs = 1000;
+/** Changes come in groups. */
+const settleMs = 15;
+/** How soon a manager that lags behind what was written down is asked again, at first and at most. */
+const askAgainMs = { first: 60, last: 1000 } as const;
+
+/** How often it is looked again at once because something was written down meanwhile. */
+const mostLooks = 3;
+
+export interface WatchRequest {
+  readonly store: MachineStore;
+  /** The machines as they are. */
+  readonly list: () => Promise<readonly Machine[]>;
+  /**
+   * Has the manager of the machines tell of what it does by itself, if they have one. It is called again and again.
+   * @returns whether it does
+   */
+  readonly news: ((notice: () => void, signal: AbortSignal) => boolean) | undefined;
+  readonly signal: AbortSignal;
+}
 
 /**
  * The changes of machines' states. Everything that happens to a machine is written down by the ucrun that does it, or that is called when
- * it ends, so files are what is watched: no connection to a service manager that could be lost when that starts anew.
+ * it ends, and by the shell beside its QEMU, with its time: so files are what is watched, and there is no connection to a service manager
+ * that could be lost when that starts anew.
  */
-export async function* watchMachines(
-  places: MachinePlaces,
-  list: () => Promise<readonly Machine[]>,
-  signal: AbortSignal,
-): AsyncIterable<MachineEvent> {
-  const files = new DirectoryWatch(places);
+export async function* watchMachines(request: WatchRequest): AsyncIterable<MachineEvent> {
+  const { store } = request;
+  const over = new AbortController();
+  const signal = AbortSignal.any([request.signal, over.signal]);
+  const bell = new Bell();
+  const files = new FileWatch(store.places.store, () => bell.ring());
+  const followers = new Map(store.names().map((name) => [name, new Follower(store.files(name), true)]));
+  let askAgain: number = askAgainMs.first;
   try {
-    let before = new Map<string, Machine>();
     while (!signal.aborted) {
-      files.renew();
-      const now = new Map((await list()).map((machine) => [machine.name, machine]));
-      const time = new Date().toISOString();
-      for (const [name, machine] of now) {
-        const earlier = before.get(name);
-        if (earlier !== undefined && !hasChanged(earlier, machine)) continue;
-        yield { time, name, status: machine.status, machine };
+      const isSeen = files.renew([...followers.keys()].map((name) => store.files(name)));
+      const known = followers.size;
+      const look = await lookAt(request, followers);
+      if (look === undefined) {
+        await bell.wait(blindTickMs, signal);
+        continue;
       }
-      for (const name of before.keys())
-        if (!now.has(name)) yield { time, name, status: 'removed', machine: undefined };
-      before = now;
-      await files.next(signal);
+      const { machines, isSettled } = look;
+      const isNew = followers.size > known;
+      const events: MachineEvent[] = [];
+      for (const [name, follower] of followers) {
+        if (machines.has(name)) {
+          events.push(...follower.follow(isSettled));
+          continue;
+        }
+        events.push(...follower.end(name));
+        followers.delete(name);
+      }
+      yield* events.toSorted((a, b) => a.time.localeCompare(b.time, 'en'));
+      if (!isSettled || isNew) continue;
+      const isKept = [...machines.values()].some(({ manager }) => manager === 'systemd');
+      const isTold = !isKept || request.news?.(() => bell.ring(), signal) === true;
+      const tick = isSeen && isTold ? tickMs : blindTickMs;
+      const isAhead = [...followers.values()].some((follower) => follower.isAhead());
+      await bell.wait(isAhead ? askAgain : tick, signal);
+      askAgain = isAhead ? Math.min(askAgain * 2, askAgainMs.last) : askAgainMs.first;
     }
   } finally {
+    over.abort();
     files.close();
+    for (const follower of followers.values()) follower.close();
   }
 }
 
-function hasChanged(before: Machine, now: Machine): boolean {
-  const shown = ({ status, pid, exitStatus, started, ended, isEnabled, memoryMiB, cpus, ports }: Machine) =>
-    JSON.stringify([status, pid, exitStatus, started, ended, isEnabled, memoryMiB, cpus, ports]);
-  return shown(before) !== shown(now);
+interface Look {
+  readonly machines: ReadonlyMap<string, Machine>;
+  /** Whether nothing was written down since. */
+  readonly isSettled: boolean;
 }
 
-/** Notices changes in the directories of the machines, each of which may come and go. */
-class DirectoryWatch {
-  readonly #places: MachinePlaces;
-  readonly #watchers = new Map<string, FSWatcher>();
+/**
+ * Read what was written down, and see what the machines are like after it; where still more was, once more.
+ * @param followers of those that are known; the others are added
+ * @returns undefined if the manager does not say
+ */
+async function lookAt(request: WatchRequest, followers: Map<string, Follower>): Promise<Look | undefined> {
+  for (let looks = 1; ; looks++) {
+    for (const follower of followers.values()) follower.read();
+    const found = await listed(request);
+    if (found === undefined) return undefined;
+    const machines = new Map(found.map((machine) => [machine.name, machine]));
+    let isSettled = true;
+    for (const [name, machine] of machines) {
+      const follower = followers.get(name) ?? new Follower(request.store.files(name), false);
+      followers.set(name, follower);
+      follower.see(machine);
+      if (follower.read()) isSettled = false;
+    }
+    if (isSettled || looks === mostLooks) return { machines, isSettled };
+  }
+}
+
+/** undefined: a manager that is about to start anew does not say. What was read before is kept by the followers. */
+async function listed({ list }: WatchRequest): Promise<readonly Machine[] | undefined> {
+  try {
+    return await list();
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'SYSTEMD_FAILED') return undefined;
+    throw error;
+  }
+}
+
+/** Wakes one who waits; a ring that nobody waited for is not lost. */
+class Bell {
   #wake: () => void = () => {};
-  #isDue = false;
+  #hasRung = false;
 
-  constructor(places: MachinePlaces) {
-    this.#places = places;
-  }
-
-  renew(): void {
-    const { store, run } = this.#places;
-    const running = listDirectory(run).flatMap((name) => [`${run}/${name}`, `${run}/${name}/qemu`]);
-    const kept = listDirectory(store).map((name) => `${store}/${name}`);
-    const wanted = new Set([store, run, ...kept, ...running]);
-    for (const [path, watcher] of this.#watchers) {
-      if (wanted.has(path)) continue;
-      watcher.close();
-      this.#watchers.delete(path);
-    }
-    for (const path of wanted) {
-      if (this.#watchers.has(path)) continue;
-      try {
-        const watcher = watchFiles(path, () => this.#notice());
-        watcher.on('error', () => this.#drop(path));
-        this.#watchers.set(path, watcher);
-      } catch {
-        // It is gone, or nobody's to look into: the next tick sees what becomes of it.
-      }
-    }
-  }
-
-  /** Wait for the next change, or a while. */
-  async next(signal: AbortSignal): Promise<void> {
-    if (!this.#isDue) {
-      const timer = new AbortController();
-      const changed = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      const both = AbortSignal.any([signal, timer.signal]);
-      await Promise.race([changed, delay(tickMs, undefined, { signal: both }).catch(() => {})]);
-      timer.abort();
-    }
-    this.#isDue = false;
-    // Changes come in groups.
-    await delay(settleMs, undefined, { signal }).catch(() => {});
-  }
-
-  close(): void {
-    for (const watcher of this.#watchers.values()) watcher.close();
-  }
-
-  #notice(): void {
-    this.#isDue = true;
+  ring(): void {
+    this.#hasRung = true;
     this.#wake();
   }
 
-  #drop(path: string): void {
-    this.#watchers.get(path)?.close();
-    this.#watchers.delete(path);
-    this.#notice();
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const rung = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.#hasRung) resolve();
+    });
+    const either = AbortSignal.any([signal, over.signal]);
+    await Promise.race([rung, delay(timeoutMs, undefined, { signal: either }).catch(() => {})]);
+    over.abort();
+    await delay(settleMs, undefined, { signal }).catch(() => {});
+    this.#hasRung = false;
   }
 }

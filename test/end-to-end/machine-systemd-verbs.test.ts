@@ -10,6 +10,7 @@ t.test('the verbs in systemd', { skip: systemdIsMissing, timeout: 280_000 }, asy
     options: ['--systemd'],
     manager: 'systemd',
     run: (args, options) => system.run(args, options),
+    path: (file) => system.path(file),
   };
   const machines = new Machines(host, 'ucrun');
   for (const { name, what, check } of verbRows) {

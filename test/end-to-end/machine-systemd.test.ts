@@ -165,16 +165,39 @@ t.test('machines in a booted systemd', { skip: systemdIsMissing, timeout: 280_00
     t.notMatch(await system.output(['ip', '-oneline', 'link']), /ucm/);
   });
 
-  await subtest('watch outlasts a reload and a re-execution of systemd', ['seen'], async (t) => {
-    await machines.create('seen', ['--kernel-arg', 'exit=0', 'hello']);
-    // In a pipe it would go on until it had more to write.
-    const watch = `ucrun machine watch --json seen >/tmp/seen &
-      until grep --max-count=1 '"exited"' /tmp/seen; do sleep 0.2; done; kill $!`;
-    const watching = system.run(['timeout', '90', 'sh', '-c', watch], { timeoutSeconds: 120 });
-    await system.output(['systemctl', 'daemon-reload']);
-    await system.output(['systemctl', 'daemon-reexec']);
-    await machines.run('start', 'seen');
-    t.match(JSON.parse((await watching).stdout), { name: 'seen', status: 'exited', exitStatus: 0 });
+  await subtest('watch outlasts reloads and re-executions of systemd', ['seen', 'heard'], async (t) => {
+    await machines.create('seen', ['--network', 'none', 'hello']);
+    await machines.do('start', 'seen');
+    const anew = async () => {
+      await system.output(['systemctl', 'daemon-reload']);
+      await system.output(['systemctl', 'daemon-reexec']);
+    };
+    const lines = await machines.watchWhile('seen', async () => {
+      await anew();
+      await machines.do('pause', 'seen');
+      await anew();
+      await machines.do('resume', 'seen');
+      await anew();
+      await system.output(['systemctl', 'stop', 'ucrun-seen.service']);
+    });
+    t.strictSame(
+      lines.map(({ status }) => status),
+      ['running', 'paused', 'running', 'stopping', 'exited'],
+    );
+    // Of this systemd tells, and nobody else.
+    await machines.create('heard', ['--port', '18303:8080', '--activate', 'hello']);
+    const sockets = await machines.watchWhile(
+      'heard',
+      async () => {
+        await anew();
+        await system.output(['systemctl', 'start', 'ucrun-heard.socket']);
+      },
+      'waiting',
+    );
+    t.strictSame(
+      sockets.map(({ status }) => status),
+      ['created', 'waiting'],
+    );
   });
 
   await subtest('a guest on a bridge answers at its own address', ['station', 'ready'], async (t) => {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { maxHistoryLines } from '../../src/machine/history.ts';
 import { renderMachineLaunch } from '../../src/machine/launch-script.ts';
 import { renderWrapper } from '../../src/machine/wrapper-script.ts';
 import { shells } from '../unikernel/support/shells.ts';
@@ -72,6 +73,42 @@ exit 0`,
       renderMachineLaunch({ directory, qemu: program, args: [], awaitGuest, notifies: false }),
     );
     t.equal(spawnSync(command[0] ?? '', [...command.slice(1), script]).status, 0);
+  });
+
+  t.test(`the launch script keeps what tells of the state, ${name}`, async (t) => {
+    const { folder, directory, program } = machineIn(
+      t,
+      `${begins}
+tell() { printf '{"event": "%s"}\\n' "$1" >&3; }
+answer() { read -r line <&4; echo "$line" >>asked; printf '{"return": {"status": "%s"}}\\n' "$1" >&3; }
+tell STOP; answer paused; tell RESUME
+tell STOP; tell RESUME; answer running
+tell STOP; answer internal-error
+until [ -s last-events ]; do sleep 0.02; done
+cp history first
+count=0
+while [ "$count" -lt ${maxHistoryLines} ]; do tell RESUME; count=$((count + 1)); done
+tell SHUTDOWN
+until grep -q SHUTDOWN history; do sleep 0.02; done
+exit 0`,
+    );
+    const script = join(folder, 'launch');
+    writeFileSync(
+      script,
+      renderMachineLaunch({ directory, qemu: program, args: [], awaitGuest: undefined, notifies: false }),
+    );
+    // It is ended when its machine is stopped for an error.
+    writeFileSync(program, `trap '' TERM\n${readFileSync(program, 'utf8')}`);
+    const { status } = spawnSync(command[0] ?? '', [...command.slice(1), script]);
+    t.equal(status, 0);
+    const eventsIn = (file: string) =>
+      [...readFileSync(join(directory, file), 'utf8').matchAll(/"event": "(\w+)"/g)].map(
+        ([, event]) => event,
+      );
+    t.strictSame(eventsIn('first'), ['STOP', 'RESUME', 'STOP', 'RESUME'], 'a stop for an error is no pause');
+    t.match(readFileSync(join(directory, 'asked'), 'utf8'), /^(\{"execute":"query-status"\}\n){3}$/);
+    t.strictSame(eventsIn('history').slice(-2), ['RESUME', 'SHUTDOWN']);
+    t.ok(eventsIn('history').length < maxHistoryLines, 'and begins anew before it is long');
   });
 
   t.test(`the wrapper keeps a log and hands the status on, ${name}`, async (t) => {

@@ -7,6 +7,7 @@ import { exists } from '../../host/files.ts';
 import { processStartTime } from '../../host/processes.ts';
 import { awaitGuest, awaitStation } from '../../machine/await-guest.ts';
 import { bringDown } from '../../machine/bring-down.ts';
+import { noteChange } from '../../machine/changes.ts';
 import { readGuestExit, recordEnd } from '../../machine/ended.ts';
 import { machineFiles, machinePlaces, type Scope } from '../../machine/places.ts';
 import { prepareMachine } from '../../machine/prepare.ts';
@@ -69,18 +70,21 @@ async function prepareForUnit(scope: Scope, name: string, env: NodeJS.ProcessEnv
     // systemd has made the directory, and given it to the unit's user.
     const uid = host.isRoot ? statSync(files.qemu).uid : undefined;
     await store.change(name, (record) => {
-      prepareMachine(host, record, files, { uid, notifies: true });
+      prepareMachine(host, record, files, { started, uid, notifies: true });
       const restarts = record.lastRun?.restarts ?? 0;
       const lastRun = { started, ended: undefined, exitStatus: undefined, problem: undefined, restarts };
       return { ...record, lastRun };
     });
+    noteChange(files, { time: started, started, status: 'starting' });
     return 0;
   } catch (error) {
     const problem = asRuntimeError(error)?.message ?? String(error);
+    const ended = new Date().toISOString();
     await store.change(name, (record) => ({
       ...record,
-      lastRun: { started, ended: new Date().toISOString(), exitStatus: 125, problem, restarts: 0 },
+      lastRun: { started, ended, exitStatus: 125, problem, restarts: 0 },
     }));
+    noteChange(files, { time: ended, started, status: 'exited', exitStatus: 125, problem });
     throw error;
   }
 }
@@ -162,6 +166,12 @@ async function endedByItself(
   const isWanted = policy === 'always' || (policy === 'on-failure' && lastRun?.exitStatus !== 0);
   if (!wasStopped && isWanted && (retries === undefined || restarts < retries)) {
     markOwn(files.restarting);
+    noteChange(files, {
+      started: lastRun?.started,
+      status: 'restarting',
+      exitStatus: lastRun?.exitStatus,
+      problem: lastRun?.problem,
+    });
     await delay(delayMs);
     // Somebody may have started, stopped or removed it meanwhile.
     if (!exists(files.restarting) || exists(files.state)) return 0;

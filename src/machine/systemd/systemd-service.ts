@@ -4,15 +4,16 @@ import { exists, writeFileAtomic } from '../../host/files.ts';
 import { requireFreePorts } from '../../host/free-ports.ts';
 import { processStartTime } from '../../host/processes.ts';
 import { guests } from '../../unikernel/guests/index.ts';
+import { noteChange } from '../changes.ts';
 import { kvmGroup, needsLowPorts } from '../device-access.ts';
 import { successStatuses } from '../guest-exit.ts';
+import { isPaused } from '../history.ts';
 import type { MachineHost } from '../host.ts';
 import { cpuQuota, limitOf } from '../limits.ts';
 import { volumeOwner } from '../monitor-user.ts';
 import { failed, type QemuMachineService } from '../qemu-service.ts';
 import type { MachineRecord } from '../record.ts';
 import { resolveMachine, sizesOf } from '../resolve.ts';
-import { isPaused } from '../run-state.ts';
 import {
   describeMachine,
   type LogLine,
@@ -32,6 +33,7 @@ import { requireSystemd } from './booted.ts';
 import { readJournal } from './journal.ts';
 import { Systemctl } from './systemctl.ts';
 import { editedUnits, refuseEdited, removeUnits, writeUnits } from './unit-files.ts';
+import { UnitNews } from './unit-news.ts';
 import { proxyName, renderUnits, serviceName, socketName, type UnitFacts, type UnitFile } from './units.ts';
 
 const properties = [
@@ -42,6 +44,7 @@ const properties = [
   'MainPID',
   'NRestarts',
   'UnitFileState',
+  'StateChangeTimestampMonotonic',
 ] as const;
 
 /**
@@ -94,6 +97,8 @@ export class SystemdMachineService implements MachineService {
       const hasRun = isNew && lastRun?.exitStatus !== undefined && lastRun.exitStatus !== 125;
       if (!hasRun) throw failed(name, lastRun?.problem ?? words);
     }
+    if (record.settings.activation !== undefined)
+      noteChange(this.#store.files(name), { started: record.lastRun?.started, status: 'waiting' });
     return await this.get(name);
   }
 
@@ -170,7 +175,13 @@ export class SystemdMachineService implements MachineService {
   }
 
   watch({ signal }: { readonly signal: AbortSignal }): AsyncIterable<MachineEvent> {
-    return watchMachines(this.#store.places, () => this.list(), signal);
+    return watchMachines({ store: this.#store, list: () => this.list(), news: this.news(), signal });
+  }
+
+  /** Has systemd tell of what it does with units of machines, see {@link watchMachines}. */
+  news(): (notice: () => void, signal: AbortSignal) => boolean {
+    const news = new UnitNews(this.#host.places.scope, this.#host.env);
+    return (notice, signal) => news.listen(notice, signal);
   }
 
   async *logs(name: string, options: LogOptions): AsyncIterable<LogLine> {
@@ -183,6 +194,7 @@ export class SystemdMachineService implements MachineService {
     const unit = settings.activation === undefined ? serviceName(name) : socketName(name);
     const verb = isEnabled ? 'enable' : 'disable';
     await this.#systemctl.run([verb, unit], `cannot ${verb} machine "${name}"`);
+    noteChange(this.#store.files(name), { started: undefined, status: undefined });
   }
 
   /** The units that a machine should have. */
@@ -242,12 +254,10 @@ export class SystemdMachineService implements MachineService {
       const pid = Number(service.MainPID ?? 0);
       const isEnabled =
         (record.settings.activation === undefined ? service : socket).UnitFileState === 'enabled';
-      const machine = describeMachine(record, {
-        status: this.#statusOf(record, service, socket),
-        pid: pid > 0 ? pid : undefined,
-        isEnabled,
-      });
-      return { ...machine, restarts: Number(service.NRestarts ?? 0) };
+      const status = this.#statusOf(record, service, socket);
+      const machine = describeMachine(record, { status, pid: pid > 0 ? pid : undefined, isEnabled });
+      const changes = [service, socket].map((unit) => Number(unit.StateChangeTimestampMonotonic ?? 0));
+      return { ...machine, since: wallTime(Math.max(...changes)), restarts: Number(service.NRestarts ?? 0) };
     });
   }
 
@@ -269,11 +279,13 @@ export class SystemdMachineService implements MachineService {
     service: Readonly<Record<string, string>>,
     socket: Readonly<Record<string, string>>,
   ): MachineStatus {
+    const files = this.#store.files(record.name);
     if (service.LoadState === 'not-found') return 'broken';
     switch (service.ActiveState) {
       case 'active':
       case 'reloading':
-        return isPaused(this.#store.files(record.name)) ? 'paused' : 'running';
+        if (exists(files.stopping)) return 'stopping';
+        return isPaused(files) ? 'paused' : 'running';
       case 'activating':
         return service.SubState === 'auto-restart' ? 'restarting' : 'starting';
       case 'deactivating':
@@ -312,6 +324,13 @@ export class SystemdMachineService implements MachineService {
       socketProxy: findSocketProxy(),
     };
   }
+}
+
+/** The time of a point of the monotonic clock, in microseconds; undefined for 0. */
+function wallTime(monotonic: number): string | undefined {
+  if (monotonic === 0) return undefined;
+  const agoUs = Number(process.hrtime.bigint() / 1000n) - monotonic;
+  return new Date(Date.now() - agoUs / 1000).toISOString();
 }
 
 /** Whether a unit does not see a path. */

@@ -9,6 +9,8 @@ export interface MachineHost {
   readonly manager: 'ucrun' | 'systemd';
   /** Run a command to its end, whatever its exit status. */
   run(args: readonly string[], options?: CommandOptions): Promise<Outcome>;
+  /** Where a file of the host's is for the tests; without it in its place. */
+  path?(file: string): string;
 }
 
 /** `ucrun machine` on a host. */
@@ -70,10 +72,49 @@ export class Machines {
     );
   }
 
+  /**
+   * Watch a machine while something is done, until it has a state after that.
+   * @returns the lines, from the first
+   */
+  async watchWhile(name: string, act: () => Promise<void>, last = 'exited'): Promise<readonly Watched[]> {
+    const file = `/tmp/ucrun-watch-${name}`;
+    const script = `: >"$2"; "$0" machine watch --json "$1" >"$2" & while [ -e "$2" ]; do sleep 0.1; done; kill $!`;
+    const watching = this.host.run(['timeout', '170', 'sh', '-c', script, this.program, name, file], {
+      timeoutSeconds: 180,
+    });
+    const read = async () => {
+      const { stdout } = await this.host.run(['cat', file]);
+      return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Watched]));
+    };
+    try {
+      await waitFor(`a first line of ${name}`, async () => (await read()).length > 0, 60);
+      await act();
+      return await waitFor(
+        `a line that says that ${name} is ${last}`,
+        async () => {
+          const lines = await read();
+          return lines.at(-1)?.status === last && lines;
+        },
+        90,
+      );
+    } finally {
+      await this.host.run(['rm', '--force', file]);
+      await watching;
+    }
+  }
+
   /** Remove machines, whatever state they are in. */
   async remove(...names: readonly string[]): Promise<void> {
     await this.run('rm', '--force', ...names);
   }
+}
+
+/** A line of `watch`. */
+export interface Watched {
+  readonly time: string;
+  readonly name: string;
+  readonly status: string;
+  readonly exitStatus?: number;
 }
 
 /** Some of what `inspect` shows. */

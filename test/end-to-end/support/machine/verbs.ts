@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { waitFor } from '../wait.ts';
 import type { Machines } from './subject.ts';
@@ -199,16 +201,67 @@ export const verbRows: readonly VerbRow[] = [
   },
   {
     name: 'watch',
-    what: 'watch tells each change',
+    what: 'watch tells each change, with its time',
     async check(t, machines, name) {
-      await machines.create(name, shell('exit 0'));
-      const watching = machines.host.run(
-        ['timeout', '90', 'sh', '-c', `"$0" machine watch ${name} | grep -m1 '"exited"'`, machines.program],
-        { timeoutSeconds: 120 },
+      await machines.create(name, ['--network', 'none', 'hello']);
+      const socket = qmpSocket(machines, name);
+      const moments: number[] = [];
+      const lines = await machines.watchWhile(name, async () => {
+        await machines.do('start', name);
+        moments.push(Date.now());
+        await sayToQemu(socket, ['stop', 'cont', 'stop', 'cont', 'quit']);
+        moments.push(Date.now());
+      });
+      t.strictSame(
+        lines.map(({ status }) => status),
+        ['created', 'starting', 'running', 'paused', 'running', 'paused', 'running', 'stopping', 'exited'],
       );
+      const times = lines.map(({ time }) => Date.parse(time));
+      t.strictSame(times.toSorted(), times);
+      const [before = 0, after = 0] = moments;
+      t.ok(
+        times.slice(3, 7).every((time) => time >= before && time <= after),
+        `${lines.map(({ time }) => time)} are the times when it happened`,
+      );
+      t.equal(lines.at(-1)?.exitStatus, 0);
+    },
+  },
+  {
+    name: 'held',
+    what: 'a guest that somebody else has held is paused, until somebody lets it go on',
+    async check(t, machines, name) {
+      await machines.create(name, ['--network', 'none', 'hello']);
       await machines.do('start', name);
-      const { stdout } = await watching;
-      t.match(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), { name, status: 'exited', exitStatus: 0 });
+      const socket = qmpSocket(machines, name);
+      await sayToQemu(socket, ['stop']);
+      await machines.waitForStatus(name, 'paused');
+      await machines.do('resume', name);
+      t.match(await machines.inspect(name), { status: 'running' });
+      await machines.do('pause', name);
+      await sayToQemu(socket, ['cont']);
+      await machines.waitForStatus(name, 'running');
     },
   },
 ];
+
+function qmpSocket({ host }: Machines, name: string): string {
+  const path = `/run/ucrun/machines/${name}/qemu/qmp.sock`;
+  return host.path?.(path) ?? path;
+}
+
+/** Say commands to a QEMU, each when the one before is done. */
+async function sayToQemu(socketPath: string, commands: readonly string[]): Promise<void> {
+  const socket = connect(socketPath);
+  // Whoever quits hangs up.
+  socket.on('error', () => {});
+  const replies = createInterface({ input: socket })[Symbol.asyncIterator]();
+  for (const command of ['qmp_capabilities', ...commands]) {
+    socket.write(`{"execute":"${command}"}\n`);
+    for (;;) {
+      const { value = '', done = false } = await replies.next();
+      if (done || value.startsWith('{"return"')) break;
+      if (value.startsWith('{"error"')) throw new Error(`QEMU refuses ${command}: ${value}`);
+    }
+  }
+  socket.destroy();
+}
