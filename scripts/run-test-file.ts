@@ -17,8 +17,19 @@ export interface FileResult {
 /** The groups of processes that run now: whoever ends the runner ends them too. */
 const running = new Set<ChildProcess>();
 
-/** Runs one test file in a process group of its own and counts its assertions. Never throws for a test's fault. */
-export async function runTestFile(file: string, timeoutSeconds: number): Promise<FileResult> {
+/** What is shown of the output of a file that hangs. */
+const latestCharacters = 2000;
+
+/**
+ * Runs one test file in a process group of its own and counts its assertions. Never throws for a test's fault.
+ * @param timeoutSeconds for each of its tests, which tap sees to
+ * @param patienceSeconds so much longer the file may take as a whole before it is killed
+ */
+export async function runTestFile(
+  file: string,
+  timeoutSeconds: number,
+  patienceSeconds = 10,
+): Promise<FileResult> {
   const started = performance.now();
   let passed = 0;
   const failures: string[] = [];
@@ -37,11 +48,7 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   const closed = once(child, 'close');
 
   const parser = new Parser();
-  let last = 'none';
-  parser.on('pass', (result) => {
-    passed++;
-    last = titleOf(result);
-  });
+  parser.on('pass', () => passed++);
   parser.on('fail', (result) => failures.push(describeFailure(result)));
   parser.on('skip', (result) => skips.push(`${result.fullname}: ${reason(result.skip)}`));
   parser.on('todo', (result) => skips.push(`${result.fullname}: to do: ${reason(result.todo)}`));
@@ -51,22 +58,28 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   parser.on('extra', (text) => {
     stray += text;
   });
+  const open = followOpenTests(parser);
   const parsed = once(parser, 'complete') as Promise<[{ ok: boolean; plan: { end: number | null } }]>;
-  child.stdout.on('data', (chunk) => parser.write(chunk));
+  let latest = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    latest = (latest + chunk).slice(-latestCharacters);
+    parser.write(chunk);
+  });
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stray += text;
   });
 
-  let waitsIn = '';
-  const timer = setTimeout(
-    () => {
-      waitsIn = placeInKernel(child);
-      kill(child);
-    },
-    (timeoutSeconds + 10) * 1000,
-  );
+  const limitSeconds = timeoutSeconds + patienceSeconds;
+  let hung: string | undefined;
+  const timer = setTimeout(() => {
+    const running = open.length === 0 ? 'no test was running' : `running: ${open.join(' > ')}`;
+    hung = `${file} had not ended after ${limitSeconds} s; ${running}
+its place in the kernel: ${placeInKernel(child)}
+its last output:
+${indent(latest.trimEnd())}`;
+    kill(child);
+  }, limitSeconds * 1000);
   const [code, signal] = await exited;
-  const timedOut = performance.now() - started > (timeoutSeconds + 10) * 1000;
   clearTimeout(timer);
   kill(child);
   running.delete(child);
@@ -80,10 +93,7 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   parser.end();
   const [results] = await parsed;
 
-  if (timedOut)
-    failures.push(
-      `${file} had not ended after ${timeoutSeconds + 10} s; the last that passed: ${last}; its place in the kernel: ${waitsIn}`,
-    );
+  if (hung !== undefined) failures.unshift(hung);
   else if (bailout !== undefined) failures.push(`${file} gave up: ${bailout}`);
   else if (signal !== null) failures.push(`${file} was ended by ${signal}`);
   else if (passed + failures.length + skips.length === 0)
@@ -94,6 +104,18 @@ export async function runTestFile(file: string, timeoutSeconds: number): Promise
   if (failures.length > 0 && stray !== '')
     failures[0] = `${failures[0]}\nprinted by ${file}:\n${indent(stray.trimEnd())}`;
   return { file, seconds: (performance.now() - started) / 1000, passed, failures, skips };
+}
+
+/** @returns the names of the tests that have begun and not ended, from the outermost, as they are while the parser reads */
+function followOpenTests(parser: Parser): readonly string[] {
+  const open: string[] = [];
+  const follow = (child: Parser) => {
+    open.push(child.name);
+    child.on('child', follow);
+    child.on('complete', () => open.splice(open.lastIndexOf(child.name), 1));
+  };
+  parser.on('child', follow);
+  return open;
 }
 
 /** Ends every test that runs now, with all that it started. */
@@ -120,14 +142,9 @@ function placeInKernel({ pid }: ChildProcess): string {
   }
 }
 
-function titleOf({ fullname, name }: Result): string {
-  return fullname.endsWith(name) ? fullname : `${fullname} > ${name}`;
-}
-
-function describeFailure(result: Result): string {
-  const { diag } = result;
+function describeFailure({ fullname, name, diag }: Result): string {
   const { diff, source, stack, at, ...rest } = (diag ?? {}) as Record<string, unknown>;
-  const parts = [titleOf(result)];
+  const parts = [fullname.endsWith(name) ? fullname : `${fullname} > ${name}`];
   if (typeof diff === 'string') parts.push(indent(diff.trimEnd()));
   if (Object.keys(rest).length > 0) parts.push(indent(inspect(rest, { depth: 8, breakLength: 100 })));
   if (typeof source === 'string') parts.push(indent(source.trimEnd()));
