@@ -70,10 +70,13 @@ switch_off() {
   # systemd signals what is started meanwhile, too.
   trap '' PWR
 ${pressesButton ? pressButton : ''}  (
-    trap 'kill "$nap" 2>/dev/null; exit' TERM
+    nap= over=
+    trap 'over=1; [ -z "$nap" ] || kill -KILL "$nap"' TERM
     sleep ${graceSeconds} & nap=$!
-    wait "$nap" && : >${run}/switched-off && kill -TERM "$vmm"
-  ) 3<&- ${closed} &
+    # It may have been told to end before it knew what there is to end. A TERM would be lost in a sleep that is still a copy of this shell.
+    [ -z "$over" ] || kill -KILL "$nap"
+    wait "$nap" && [ -z "$over" ] && : >${run}/switched-off && kill -TERM "$vmm"
+  ) 3<&- 2>/dev/null ${closed} &
   timer=$!
 }
 trap switch_off TERM INT QUIT HUP
@@ -313,10 +316,11 @@ function serverParts(servers: readonly SandboxServer[]): ServerParts {
     const words = command.map(shellQuote).join(' ');
     return `(
   trap '' PWR
-  child=
-  trap 'kill "$child" 2>/dev/null; exit' TERM
+  child= over=
+  trap 'over=1; [ -z "$child" ] || { kill "$child" 2>/dev/null; exit; }' TERM
   ${words} </dev/null >/dev/null 2>${errors} &
   child=$!
+  [ -z "$over" ] || { kill -KILL "$child"; exit; }
   wait "$child" && { sleep 5 & child=$!; wait "$child"; }
   kill -${lossSignals[name]} $$
 ) 3<&- 2>/dev/null &

@@ -31,6 +31,31 @@ import { goldenFiles, matchesGolden } from './support/golden.ts';
 import { kvm, microvm, noNetwork, overlay, passtNetwork, q35, tapNetwork, tcg } from './support/plans.ts';
 import { shells } from './support/shells.ts';
 
+const pollMs = 10;
+/**
+ * What ends at once takes long where the host is busy. It is shorter than what the scripts have running that ends by itself, so that what
+ * they leave behind is found.
+ */
+const patienceMs = 15_000;
+
+/** Places in the script that tests wait for: there it makes a file of that name. */
+const marks = {
+  /** The grace period runs. */
+  timing: 'nap=$!',
+  /** A server is started, and what starts it knows that. */
+  serving: '  child=$!',
+  /** A server is waited for. */
+  awaiting: 'await_server() {',
+} as const;
+
+function withMarks(script: string): string {
+  return Object.entries(marks).reduce(
+    (text, [name, place]) =>
+      text.replaceAll(`${place}\n`, () => `${place}\n : >${sandboxPaths.run}/${name}\n`),
+    script.replaceAll('sleep 5 &', 'sleep 30 &'),
+  );
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'ucrun-launch-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 
@@ -110,7 +135,7 @@ class Launched {
       pressesButton,
     });
     const file = join(home, 'launch');
-    writeFileSync(file, edit(script).replaceAll(sandboxPaths.run, this.run));
+    writeFileSync(file, withMarks(edit(script)).replaceAll(sandboxPaths.run, this.run));
     const [program = '', ...args] = shell;
     this.#child = spawn(program, [...args, file], { detached: true, env: { PATH: '/usr/bin:/bin' } });
     this.#child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -124,7 +149,7 @@ class Launched {
     this.status = exited.then(([status]) => status);
     this.ended = exited.then(async ([status, signal]) => {
       // Who holds the pipes longer than that is left over, which killRest() finds out.
-      await Promise.race([closed, sleep(2000, undefined, { ref: false })]);
+      await Promise.race([closed, sleep(patienceMs, undefined, { ref: false })]);
       return { status, signal, stdout: this.#stdout, stderr: this.#stderr };
     });
     // Whoever does not read its input breaks the pipe.
@@ -143,7 +168,21 @@ class Launched {
 
   /** Waits until the script, or what stands in for QEMU, has printed this. */
   async printed(text: string): Promise<void> {
-    while (!this.#stdout.includes(text)) await sleep(5);
+    while (!this.#stdout.includes(text)) await sleep(pollMs);
+  }
+
+  /** Waits until the script has passed one of its marks. */
+  async passed(mark: keyof typeof marks): Promise<void> {
+    while (!existsSync(join(this.run, mark))) await sleep(pollMs);
+  }
+
+  /** Waits until the script has nothing to do but to wait, and no signal is on its way to it. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const status = textOf(`/proc/${this.#child.pid}/status`);
+      if (status === '' || /^State:\tS[\s\S]*^SigPnd:\t0+\nShdPnd:\t0+$/m.test(status)) return;
+      await sleep(pollMs);
+    }
   }
 
   /**
@@ -152,13 +191,13 @@ class Launched {
    */
   async running(): Promise<void> {
     await this.printed('up');
-    while (!existsSync(`/proc/${this.#child.pid}/fd/9`)) await sleep(2);
+    while (!existsSync(`/proc/${this.#child.pid}/fd/9`)) await sleep(pollMs);
   }
 
-  /** Ends what is left of the process group after a moment. @returns whether anything was */
-  async killRest(patienceMs = 1000): Promise<boolean> {
+  /** Ends what is left of the process group after a while. @returns whether anything was */
+  async killRest(patience = patienceMs): Promise<boolean> {
     const group = this.#child.pid as number;
-    for (const deadline = Date.now() + patienceMs; isGroupAlive(group); await sleep(50)) {
+    for (const deadline = Date.now() + patience; isGroupAlive(group); await sleep(50)) {
       if (Date.now() < deadline) continue;
       try {
         process.kill(-group, 'SIGKILL');
@@ -174,6 +213,12 @@ class Launched {
 
 /** Whether a process group has a process that has not ended. Those that have may long wait for somebody to reap them. */
 function isGroupAlive(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  }
   return readdirSync('/proc').some((pid) => {
     if (!/^\d+$/.test(pid)) return false;
     const stat = textOf(`/proc/${pid}/stat`);
@@ -402,7 +447,7 @@ for (const { name, shell, accelerator } of kinds) {
         const launched = launch({ vmm: `echo up; ${vmm}`, graceMs, klogOffset });
         await launched.running();
         launched.kill('SIGTERM');
-        await sleep(100);
+        await launched.passed('timing');
         writeFileSync(join(launched.run, 'pressed'), '');
         t.match(await outcome(t, launched), { status }, `after a stop signal: ${what}`);
       }),
@@ -508,15 +553,17 @@ for (const { name, shell, accelerator } of kinds) {
         { status: 143, stdout: 'up\nTERM\n' },
       ],
     ];
-    for (const [what, options, times, expected] of cases) {
-      const launched = launch({ ...options, pressesButton: true });
-      await launched.running();
-      for (let time = 0; time < times; time++) {
-        launched.killAll('SIGPWR');
-        await sleep(20);
-      }
-      t.match(await outcome(t, launched), { ...usual, ...expected }, what);
-    }
+    await Promise.all(
+      cases.map(async ([what, options, times, expected]) => {
+        const launched = launch({ ...options, pressesButton: true });
+        await launched.running();
+        for (let time = 0; time < times; time++) {
+          launched.killAll('SIGPWR');
+          await sleep(20);
+        }
+        t.match(await outcome(t, launched), { ...usual, ...expected }, what);
+      }),
+    );
     const pressed = launch({ vmm: `echo up; ${reads}`, pressesButton: true, graceMs: 300 });
     await pressed.running();
     pressed.kill('SIGTERM');
@@ -544,9 +591,9 @@ for (const { name, shell, accelerator } of kinds) {
     const stopped = { ...usual, stdout: 'up\n' };
     const nothing = async () => {};
     const onButton = 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done';
-    const press = async ({ run }: Launched) => {
-      await sleep(100);
-      writeFileSync(join(run, 'pressed'), '');
+    const press = async (launched: Launched) => {
+      await launched.passed('timing');
+      writeFileSync(join(launched.run, 'pressed'), '');
     };
     await Promise.all([
       stop({ vmm: `${onButton}; exit 85` }, press).then((ended) => {
@@ -589,6 +636,7 @@ for (const { name, shell, accelerator } of kinds) {
           launched.kill('SIGINT');
           await launched.printed('TERM');
           launched.kill('SIGTERM');
+          await launched.idle();
           await sleep(500);
           await press(launched);
         },
@@ -606,10 +654,11 @@ for (const { name, shell, accelerator } of kinds) {
     const rounds = Array.from({ length: 10 }, async (_, round) => {
       const launched = launch({ vmm: 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 85' });
       await launched.running();
-      for (const delay of [round, 2 * round, 150]) {
+      for (const delay of [round, 2 * round, 0]) {
         for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) launched.kill(signal);
         await sleep(delay);
       }
+      await launched.idle();
       writeFileSync(join(launched.run, 'pressed'), '');
       const status = await launched.status;
       // The timer may have been killed before it was there; in a sandbox it goes with the script.
@@ -715,14 +764,15 @@ for (const { name, shell, accelerator } of kinds) {
       t.match(await outcome(t, launched), { ...usual, ...expected }, what);
     }
     const waiting = launch({ server: 'exec sleep 30', vmm: 'echo started' });
-    await sleep(300);
+    await waiting.passed('serving');
+    await waiting.passed('awaiting');
     waiting.kill('SIGTERM');
     t.match(await outcome(t, waiting), { ...usual, status: 143 }, 'a signal before it listens');
     const onButton = 'echo up; until [ -e "$RUN/pressed" ]; do sleep 0.02; done; exit 85';
     const stopped = launch({ server: serves(), vmm: onButton });
     await stopped.running();
     stopped.kill('SIGTERM');
-    await sleep(100);
+    await stopped.passed('timing');
     writeFileSync(join(stopped.run, 'pressed'), '');
     t.match(await outcome(t, stopped), { ...usual, stdout: 'up\n', status: 42 }, 'a signal for the guest');
   });
@@ -740,20 +790,20 @@ for (const { name, shell, accelerator } of kinds) {
 
   t.test(`the launch script under ${name}: a signal before the script knows QEMU's process id`, async (t) => {
     const launched = launch({
-      vmm: 'echo started; exec sleep 10',
+      vmm: 'echo started; exec sleep 100',
       edit: (script) => script.replace(/^vmm=\$!$/m, () => 'pid=$!; kill -TERM $$; vmm=$pid'),
     });
     const began = performance.now();
     const { status, stderr } = await outcome(t, launched);
     t.strictSame({ status, stderr }, { status: 143, stderr: '' });
-    t.ok(performance.now() - began < 5000, 'QEMU did not go on to its own end');
+    t.ok(performance.now() - began < 60_000, 'QEMU did not go on to its own end');
   });
 
   t.test(`the launch script under ${name}: a signal just as the guest ends`, async (t) => {
     const started = performance.now();
     const rounds = Array.from({ length: 12 }, async (_, round) => {
       const delay = round % 2 === 0 ? '' : `sleep 0.00${round}; `;
-      const launched = launch({ vmm: `sleep 0.1; kill -TERM $PPID; ${delay}exit 85` });
+      const launched = launch({ vmm: `sleep 0.1; kill -TERM $PPID; ${delay}exit 85`, graceMs: 100_000 });
       const status = await launched.status;
       // The timer may have been killed before it was there; in a sandbox it goes with the script.
       await launched.killRest(0);
@@ -766,7 +816,7 @@ for (const { name, shell, accelerator } of kinds) {
       statuses.every((status) => status !== null && allowed.includes(status)),
       `statuses ${statuses.join(' ')}`,
     );
-    t.ok(performance.now() - started < 15_000, 'nobody waited for the grace period to be over');
+    t.ok(performance.now() - started < 60_000, 'nobody waited for the grace period to be over');
   });
 
   t.test(`the script of a container that was not started, under ${name}`, async (t) => {
@@ -839,7 +889,7 @@ for (const [name, shell] of shells()) {
     const patience = new AbortController();
     const ended = await Promise.race([
       launched.ended,
-      sleep(2000, undefined, { signal: patience.signal }).catch(() => undefined),
+      sleep(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
     ]);
     patience.abort();
     const errors = textOf(join(launched.run, 'vmm.err'));
@@ -848,7 +898,7 @@ for (const [name, shell] of shells()) {
     if (!errors.includes('KVM internal error')) {
       return t.pass('', { skip: `KVM fails in another way here: ${errors}` });
     }
-    t.match(ended, { ...usual, status: 125, stderr: /^ucrun: KVM internal error/ }, 'it ends within 2 s');
+    t.match(ended, { ...usual, status: 125, stderr: /^ucrun: KVM internal error/ }, 'it ends by itself');
     t.match(ended?.stderr, /^ucrun: QEMU stopped the machine: internal-error$/m);
     return undefined;
   });
