@@ -62,7 +62,9 @@ const podmanRows: readonly Row[] = [
     name: 'hooks: a createRuntime hook that fails keeps the container from being made',
     async run(t, engine) {
       const name = 'bv-failing-hook';
-      const { directory } = await makeHooks(t, { createRuntime: 'echo no reason >&2; exit 9' });
+      const { directory } = await makeHooks(t, {
+        createRuntime: 'cat >/dev/null; echo no reason >&2; exit 9',
+      });
       t.teardown(() => engine.remove(name));
       const args = ['--hooks-dir', directory, 'run', ...guestArgs(engine, name, hello)];
       const { status, stdout, stderr } = await engine.call(args);
