@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { output, run } from './support/command.ts';
 import { registry, scratch, ucrun } from './support/environment.ts';
 import { runGuest } from './support/guests.ts';
+import { get } from './support/http.ts';
 import { buildTrackerImage } from './support/images.ts';
 import { podman, podmanOutput } from './support/podman.ts';
 import { waitFor } from './support/wait.ts';
@@ -48,7 +49,7 @@ async function startImageRegistry(t: Test): Promise<string> {
     server.kill('SIGKILL');
     await once(server, 'close');
   });
-  await waitFor('the image registry', async () => (await fetch(`http://${address}/v2/`)).ok);
+  await waitFor('the image registry', () => get(`http://${address}/v2/`, 5));
   return address;
 }
 

@@ -130,7 +130,7 @@ t.test('--ready-port waits for the guest at its own address', async (t) => {
     'hello',
   ]);
   await machines.do('start', 'answers');
-  const response = await fetch('http://192.0.2.4:8080/');
+  const response = await fetch('http://192.0.2.4:8080/', { signal: AbortSignal.timeout(60_000) });
   t.equal(response.status, 200, 'at the first try');
 });
 

@@ -93,7 +93,7 @@ t.test('--ready-port waits until the guest answers', async (t) => {
   removeAtEnd(t, 'answers');
   await machines.create('answers', ['--port', '18084:8080', '--ready-port', '8080', 'hello']);
   await machines.do('start', 'answers');
-  const response = await fetch('http://127.0.0.1:18084/');
+  const response = await fetch('http://127.0.0.1:18084/', { signal: AbortSignal.timeout(60_000) });
   t.equal(response.status, 200, 'at the first try');
   const bad = await machines.run('create', '--name', 'x', '--ready-port', '99', 'hello');
   t.equal(bad.status, 0);

@@ -192,7 +192,7 @@ t.test('a port that is published at one address of the host is offered there alo
   const options = ['--network', 'nets-published', '--publish', '127.0.0.1:18421:8080'];
   await startGuest(t, 'nets-one-address', { service: 'hello', options });
   t.match(await firstAnswer('http://127.0.0.1:18421/'), /"hello"/);
-  await t.rejects(get('http://10.91.8.1:18421/'));
+  await t.rejects(get('http://10.91.8.1:18421/', 2));
 });
 
 t.test("a Linux guest has its container's search domains, on a tap and behind the user stack", async (t) => {

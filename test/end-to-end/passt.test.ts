@@ -75,7 +75,7 @@ async function echoOf(address: string, port: number, text: string): Promise<stri
   try {
     return await waitFor(`an echo from ${address}:${port}`, async () => {
       socket.send(text, port, address);
-      const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(500) });
+      const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(2000) });
       return `${answer}`;
     });
   } finally {

@@ -54,7 +54,7 @@ t.test('a unikernel answers on its published port and its own address, and stops
 
   const started = performance.now();
   t.strictSame(await podman(['stop', name]), { status: 0, stdout: `${name}\n`, stderr: '' });
-  t.ok(performance.now() - started < 5000, 'well before podman loses its patience after 10 s');
+  t.ok(performance.now() - started < 10_000, 'before podman loses its patience');
   t.equal(await status(name), 'exited 0');
   t.match((await podman(['logs', name])).stdout, /power button/, 'the guest was asked');
   t.equal((await podman(['rm', name])).status, 0);

@@ -36,7 +36,7 @@ export async function run(
   options: CommandOptions = {},
 ): Promise<Outcome> {
   const { input = '', keepsInputOpen = false, typesAfter, dialogue, env = {}, cwd } = options;
-  const { encoding = 'utf8', timeoutSeconds = 60 } = options;
+  const { encoding = 'utf8', timeoutSeconds = 120 } = options;
   const running = execa(program, args, {
     env,
     ...(cwd === undefined ? {} : { cwd }),

@@ -1,8 +1,9 @@
 import { waitFor } from './wait.ts';
 
-/** The body of an answer to GET. @throws Error if there is none within a second, or it is not 200 */
-export async function get(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(1000), headers: { connection: 'close' } });
+/** The body of an answer to GET. @throws Error if there is none in time, or it is not 200 */
+export async function get(url: string, timeoutSeconds = 30): Promise<string> {
+  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+  const response = await fetch(url, { signal, headers: { connection: 'close' } });
   const body = await response.text();
   if (response.status !== 200) throw new Error(`${url} answers ${response.status}: ${body}`);
   return body;
@@ -10,5 +11,5 @@ export async function get(url: string): Promise<string> {
 
 /** The first answer of a server that may not be up yet. */
 export function firstAnswer(url: string): Promise<string> {
-  return waitFor(`an answer from ${url}`, () => get(url), 60);
+  return waitFor(`an answer from ${url}`, () => get(url, 5), 90);
 }

@@ -36,7 +36,7 @@ export async function tracesOf(container: string): Promise<Traces> {
  * @throws Error that lists what is left
  */
 export async function nothingLeft(...all: readonly Traces[]): Promise<void> {
-  await waitFor('the traces to go', () => all.flatMap(leftovers).length === 0, 5).catch((cause) => {
+  await waitFor('the traces to go', () => all.flatMap(leftovers).length === 0, 30).catch((cause) => {
     throw new Error(`left on the host:\n${all.flatMap(leftovers).join('\n')}`, { cause });
   });
 }

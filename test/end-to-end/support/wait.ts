@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export async function waitFor<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutSeconds = 20,
+  timeoutSeconds = 60,
 ): Promise<T> {
   const deadline = performance.now() + timeoutSeconds * 1000;
   let cause: unknown;

@@ -59,7 +59,7 @@ export function networkRows(outside: () => Outside): readonly Row[] {
         const options = ['--publish', `${here}:18400:8080`];
         await startGuest(t, engine, 'nw-address', { service: 'hello', options });
         t.match(await firstAnswer(`http://${here}:18400/`), /"hello"/);
-        await t.rejects(get(`http://${elsewhere}:18400/`));
+        await t.rejects(get(`http://${elsewhere}:18400/`, 2));
       },
     },
     {
