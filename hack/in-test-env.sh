@@ -186,8 +186,11 @@ mount_private_directories() {
     mkdir -p "$(dirname "$target")"
     printf '%s\n' "$resolver" >"$target"
   fi
-  mkdir -p /run/lock "$home"/{tmp,storage,networks}
+  mkdir -p /run/lock "$home"/{tmp,storage,networks,machines} /var/lib/ucrun/machines
   chmod 1777 "$home/tmp" /run/lock
+  # Those that the host has are none of a test's.
+  chmod 711 "$home/machines"
+  mount --bind "$home/machines" /var/lib/ucrun/machines
   # The homes of users: in its network namespace rootless podman sees nothing of what was in /run.
   [ ! -d /var/local ] || mount -t tmpfs -o mode=755 tmpfs /var/local
   # Where udev runs, every user may open it.
@@ -284,6 +287,7 @@ inventory() {
   find /run/crun -mindepth 1 -maxdepth 1 -printf 'state of crun: %f\n' 2>/dev/null || true
   find /run/ucrun -mindepth 1 ! -name kvm-proof.json ! -name crun-version -printf 'state of ucrun: %P\n' 2>/dev/null || true
   find "$home/overlays" -mindepth 1 -printf 'overlay of ucrun: %P\n' 2>/dev/null || true
+  find "$home/machines" -mindepth 1 -maxdepth 1 -printf 'machine of ucrun: %f\n' 2>/dev/null || true
 }
 
 processes() {
