@@ -176,12 +176,12 @@ class Launched {
     while (!existsSync(join(this.run, mark))) await sleep(pollMs);
   }
 
-  /** Waits until the script has nothing to do but to wait, and no signal is on its way to it. */
+  /** Waits until the script has for a while had nothing to do but to wait, and no signal was on its way to it. */
   async idle(): Promise<void> {
-    for (;;) {
+    for (let times = 0; times < 15; await sleep(pollMs)) {
       const status = textOf(`/proc/${this.#child.pid}/status`);
-      if (status === '' || /^State:\tS[\s\S]*^SigPnd:\t0+\nShdPnd:\t0+$/m.test(status)) return;
-      await sleep(pollMs);
+      if (status === '') return;
+      times = /^State:\tS[\s\S]*^SigPnd:\t0+\nShdPnd:\t0+$/m.test(status) ? times + 1 : 0;
     }
   }
 
@@ -658,6 +658,7 @@ for (const { name, shell, accelerator } of kinds) {
         for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) launched.kill(signal);
         await sleep(delay);
       }
+      await launched.passed('timing');
       await launched.idle();
       writeFileSync(join(launched.run, 'pressed'), '');
       const status = await launched.status;
