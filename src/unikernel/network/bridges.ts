@@ -1,4 +1,4 @@
-import { RuntimeError } from '../../base/runtime-error.ts';
+import { asRecords, parseIpLists } from './ip-json.ts';
 import type { IpAddress } from './types.ts';
 
 /** A bridge of the host's. */
@@ -21,12 +21,7 @@ export const bridgesCommand = ['-json', 'address', 'show', 'type', 'bridge'] as 
  * @see iproute2 ip/ipaddress.c
  */
 export function parseBridges(output: string): readonly Bridge[] {
-  let list: unknown;
-  try {
-    list = JSON.parse(output.trim() === '' ? '[]' : output);
-  } catch (cause) {
-    throw new RuntimeError('HOST_FAILED', "ip(8) printed no JSON about the host's bridges", { cause });
-  }
+  const [list] = parseIpLists(output, "the host's bridges");
   return asRecords(list).flatMap((link) => {
     const { ifname: name, mtu, flags, addr_info: addresses } = link;
     // Some versions leave an empty object in the place of each link that was not asked for.
@@ -43,9 +38,4 @@ export function parseBridges(output: string): readonly Bridge[] {
       },
     ];
   });
-}
-
-function asRecords(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter((entry) => typeof entry === 'object' && entry !== null);
 }

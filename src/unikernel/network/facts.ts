@@ -1,4 +1,5 @@
 import { RuntimeError } from '../../base/runtime-error.ts';
+import { asRecords, parseIpLists } from './ip-json.ts';
 import { parseIpv6Routes } from './ipv6-routes.ts';
 import type { IpAddress, StaticRoute } from './types.ts';
 
@@ -41,7 +42,7 @@ export const factsBatch = 'address show\nroute show\nrule show\n';
  * @see iproute2 ip/ipaddress.c, ip/iproute.c, ip/iprule.c
  */
 export function parseNamespaceFacts(output: string, ipv6Routes: string): NamespaceFacts {
-  const [addresses, routes, rules] = splitJsonLists(output);
+  const [addresses, routes, rules] = parseIpLists(output, "the container's network");
   const links = asRecords(addresses)
     .filter((link) => link.link_type === 'ether' && link.master === undefined)
     .map(readLink);
@@ -54,20 +55,6 @@ export function parseNamespaceFacts(output: string, ipv6Routes: string): Namespa
 
 /** Those that the three rules of every namespace name. @see ip-rule(8) */
 const usualTables: ReadonlySet<string> = new Set(['local', 'main', 'default']);
-
-/** ip prints one list a command; each begins at the start of a line. */
-function splitJsonLists(output: string): readonly unknown[] {
-  try {
-    return JSON.parse(`[${output.trim().replaceAll(/\]\s*\n\s*\[/g, '],[')}]`) as unknown[];
-  } catch (cause) {
-    throw new RuntimeError('HOST_FAILED', "ip(8) printed no JSON about the container's network", { cause });
-  }
-}
-
-function asRecords(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter((entry) => typeof entry === 'object' && entry !== null);
-}
 
 function readLink(link: Readonly<Record<string, unknown>>): Link {
   const name = String(link.ifname);

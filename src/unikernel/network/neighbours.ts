@@ -1,5 +1,5 @@
-import { RuntimeError } from '../../base/runtime-error.ts';
 import { isIpAddress } from './ip-address.ts';
+import { asRecords, parseIpLists } from './ip-json.ts';
 
 /** A station that the host has heard of. What it says of itself is not checked by anybody. */
 export interface Neighbour {
@@ -19,14 +19,8 @@ export const neighboursCommand = ['-json', 'neighbour', 'show'] as const;
  * @see iproute2 ip/ipneigh.c
  */
 export function parseNeighbours(output: string): readonly Neighbour[] {
-  let list: unknown;
-  try {
-    list = JSON.parse(output.trim() === '' ? '[]' : output);
-  } catch (cause) {
-    throw new RuntimeError('HOST_FAILED', "ip(8) printed no JSON about the host's neighbours", { cause });
-  }
-  if (!Array.isArray(list)) return [];
-  return list.flatMap(({ dst: address, lladdr: mac, dev: device }: Readonly<Record<string, unknown>>) => {
+  const [list] = parseIpLists(output, "the host's neighbours");
+  return asRecords(list).flatMap(({ dst: address, lladdr: mac, dev: device }) => {
     if (typeof address !== 'string' || typeof mac !== 'string' || typeof device !== 'string') return [];
     return isIpAddress(address) && !/^fe[89ab]/.test(address) ? [{ address, mac, device }] : [];
   });
